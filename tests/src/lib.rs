@@ -1,2 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Fixtures of the black-box tests.
+//! Fixtures of the black-box tests: a fabric of network namespaces on one
+//! kernel, and servers in it that run the `hhnet` binary.
+//!
+//! | module      | what it is                                                     |
+//! |-------------|----------------------------------------------------------------|
+//! | `namespace` | a machine without hardware: own network, mounts and hostname   |
+//! | `process`   | commands with a deadline, and ones that keep running           |
+//! | `wait`      | conditions with a deadline, instead of sleeps                  |
+//! | `host`      | a server: runs hhnet, is observed through `ip`, leaves nothing |
+//! | `fabric`    | leaves, gateway, VPCs and the connections of servers to them   |
+//! | `dhcp`      | dnsmasq, and a scriptable model of the fabric's own server     |
+//! | `story`     | the demo, as a user would type it                              |
+//!
+//! hhnet is only ever seen from outside: argv in; stdout, stderr, exit status
+//! and the state of the kernel out. A fixture that cannot be built panics: there
+//! is nothing a test could do about it.
+
+pub mod dhcp;
+pub mod fabric;
+pub mod host;
+pub mod namespace;
+pub mod process;
+pub mod story;
+pub mod wait;

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is behind the leaves: the gateway of each VPC and its DHCP server.
+
+use std::net::Ipv4Addr;
+
+use crate::dhcp::{Dnsmasq, FabricDhcp, Subnet};
+use crate::namespace::Namespace;
+
+/// VLAN and gateway of each VPC. All subnets are /24.
+pub const VPCS: [(u16, Ipv4Addr); 2] = [
+    (1001, Ipv4Addr::new(10, 0, 1, 1)),
+    (1002, Ipv4Addr::new(10, 0, 2, 1)),
+];
+
+/// The machine that routes for all VPCs.
+#[derive(Debug)]
+pub(super) struct Gateway {
+    namespace: Namespace,
+}
+
+impl Gateway {
+    pub(super) fn new() -> Self {
+        let namespace = Namespace::new("gateway");
+        namespace.sysctl("net/ipv4/ip_forward", "1");
+        namespace.ip_batch(
+            "link add br0 type bridge vlan_filtering 1 vlan_default_pvid 0 mcast_snooping 0
+             link set br0 up",
+        );
+        for (vlan, gateway) in VPCS {
+            namespace.bridge_batch(&format!("vlan add dev br0 vid {vlan} self"));
+            namespace.ip_batch(&format!(
+                "link add link br0 name br0.{vlan} type vlan id {vlan}
+                 addr add {gateway}/24 dev br0.{vlan}
+                 link set br0.{vlan} up"
+            ));
+        }
+        Self { namespace }
+    }
+
+    pub(super) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// Connects a leaf's uplink. Leaves do not hear each other through the
+    /// gateway (split horizon), else a frame would come back by the other leaf.
+    pub(super) fn attach(&self, port: &str) {
+        self.namespace
+            .ip_batch(&format!("link set {port} master br0 up"));
+        let vlans: String = VPCS
+            .iter()
+            .map(|(vlan, _)| format!("vlan add dev {port} vid {vlan}\n"))
+            .collect();
+        self.namespace
+            .bridge_batch(&format!("link set dev {port} isolated on\n{vlans}"));
+    }
+
+    pub(super) fn vpc(&self, vlan: u16) -> Vpc<'_> {
+        let known = VPCS.into_iter().find(|vpc| vpc.0 == vlan);
+        let (vlan, gateway) = known.unwrap_or_else(|| panic!("no VPC has VLAN {vlan}"));
+        Vpc {
+            namespace: &self.namespace,
+            vlan,
+            gateway,
+        }
+    }
+}
+
+/// A virtual network: a VLAN, a subnet, a gateway.
+#[derive(Clone, Copy, Debug)]
+pub struct Vpc<'a> {
+    namespace: &'a Namespace,
+    /// The VLAN toward servers.
+    pub vlan: u16,
+    /// The gateway; the subnet is its /24.
+    pub gateway: Ipv4Addr,
+}
+
+impl Vpc<'_> {
+    /// The gateway as a machine.
+    pub fn namespace(&self) -> &Namespace {
+        self.namespace
+    }
+
+    /// The gateway's interface in this VPC.
+    pub fn interface(&self) -> String {
+        format!("br0.{}", self.vlan)
+    }
+
+    /// The address `host` in this subnet.
+    pub fn address(&self, host: u8) -> Ipv4Addr {
+        let [a, b, c, _] = self.gateway.octets();
+        Ipv4Addr::new(a, b, c, host)
+    }
+
+    /// Starts dnsmasq: addresses from .10 on, leases of 24 h, and what `options` say.
+    pub fn dnsmasq(&self, options: &[&str]) -> Dnsmasq {
+        Dnsmasq::start(self, options)
+    }
+
+    /// The settings the fabric's own DHCP server has for this VPC by default.
+    pub fn subnet(&self) -> Subnet {
+        Subnet::new(self.gateway, self.address(10)..=self.address(99))
+    }
+
+    /// Starts the model of the fabric's own DHCP server.
+    pub fn fabric_dhcp(&self, subnet: Subnet) -> FabricDhcp {
+        FabricDhcp::start(self.namespace, &self.interface(), subnet)
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A fabric in network namespaces: two leaves that look like one LACP partner,
+//! and behind them a gateway with a network per VPC.
+//!
+//! ```text
+//!             server-01          enp2s1, enp2s2: the hhnet under test
+//!             /       \
+//!        leaf-1       leaf-2     one LACP system; a port per cable
+//!             \       /
+//!              gateway           10.0.1.1/24 on VLAN 1001, 10.0.2.1/24 on
+//!                                VLAN 1002, a DHCP server on each
+//! ```
+//! A new kind of connection is a variant of [`Connection`] and an arm in
+//! [`Fabric::server`]; a new VPC is a line in [`VPCS`].
+
+mod gateway;
+mod leaf;
+mod point_to_point;
+
+use std::cell::Cell;
+
+pub use gateway::{VPCS, Vpc};
+pub use leaf::Leaf;
+pub use point_to_point::PointToPoint;
+
+use crate::host::Host;
+use gateway::Gateway;
+
+/// How a server is connected to the fabric, in the fabric's own terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// One cable: `enp2s1` to leaf-1, no LACP.
+    Unbundled,
+    /// Two cables to leaf-1, one LACP group.
+    Bundled,
+    /// A cable to each leaf, one LACP group across both (EVPN multihoming).
+    Eslag,
+}
+
+/// The switches and what is behind them.
+#[derive(Debug)]
+pub struct Fabric {
+    /// leaf-1 and leaf-2.
+    pub leaves: [Leaf; 2],
+    gateway: Gateway,
+    servers: Cell<u8>,
+}
+
+impl Fabric {
+    /// A fabric without servers; its VPCs have no DHCP server yet.
+    #[expect(
+        clippy::new_without_default,
+        reason = "building a fabric is no default"
+    )]
+    pub fn new() -> Self {
+        let gateway = Gateway::new();
+        let leaves = [1, 2].map(|number| Leaf::new(number, &gateway));
+        Self {
+            leaves,
+            gateway,
+            servers: Cell::new(0),
+        }
+    }
+
+    /// The VPC of a VLAN.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub fn vpc(&self, vlan: u16) -> Vpc<'_> {
+        self.gateway.vpc(vlan)
+    }
+
+    /// Connects a new server: server-01, server-02, …
+    pub fn server(&self, connection: Connection) -> Host {
+        let number = self.servers.get() + 1;
+        self.servers.set(number);
+        let host = Host::new(&format!("server-{number:02}"));
+        let [first, second] = &self.leaves;
+        match connection {
+            Connection::Unbundled => {
+                let port = first.cable(&host, number, 1);
+                first.bridge(&port);
+            }
+            Connection::Bundled => {
+                let ports = [1, 2].map(|nic| first.cable(&host, number, nic));
+                first.bundle(number, &ports);
+            }
+            Connection::Eslag => {
+                for (leaf, nic) in [(first, 1), (second, 2)] {
+                    let port = leaf.cable(&host, number, nic);
+                    leaf.bundle(number, &[port]);
+                }
+            }
+        }
+        host.settle();
+        host
+    }
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A server: runs hhnet, is observed through `ip`, and leaves nothing behind.
+
+use std::cell::{Cell, RefCell};
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::namespace::{Namespace, Process};
+use crate::process::{self, Output};
+use crate::wait::{self, PATIENCE};
+
+/// A verb that has not answered by then never will, as far as a test cares.
+pub const VERB_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Where hhnet keeps what it needs while it runs.
+pub const RUNTIME_DIR: &str = "/run/hhnet";
+
+/// Where hhnet writes what it did.
+pub const LOG: &str = "/var/log/hhnet.log";
+
+/// A server of the fabric, with the hhnet binary under test.
+///
+/// When a test has passed and the server is dropped, `hhnet cleanup` has to
+/// leave the server as the fixture made it; what is left behind fails the test.
+#[derive(Debug)]
+pub struct Host {
+    namespace: Namespace,
+    links: RefCell<Vec<String>>,
+    discarded: Cell<bool>,
+}
+
+/// The binary under test: `$HHNET`, else the installed one, else the built one.
+pub fn binary() -> PathBuf {
+    if let Some(path) = env::var_os("HHNET") {
+        return path.into();
+    }
+    let installed = PathBuf::from("/opt/bin/hhnet");
+    if installed.exists() {
+        return installed;
+    }
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../target/dist/hhnet").into()
+}
+
+impl Host {
+    /// A server without any port.
+    pub fn new(name: &str) -> Self {
+        Self {
+            namespace: Namespace::new(name),
+            links: RefCell::new(vec!["lo".to_owned()]),
+            discarded: Cell::new(false),
+        }
+    }
+
+    /// Says that `link` belongs to the machine and may outlive `hhnet cleanup`.
+    pub fn owns(&self, link: &str) {
+        self.links.borrow_mut().push(link.to_owned());
+    }
+
+    /// Waits until all ports have their carrier, which comes a moment after
+    /// both ends are up.
+    pub(crate) fn settle(&self) {
+        let up = |link: &&Value| link.get("operstate").is_some_and(|state| state == "UP");
+        wait::until("carrier on all ports", PATIENCE, || {
+            self.ip_json("link show").iter().filter(up).count() + 1 == self.links.borrow().len()
+        });
+    }
+
+    /// The machine itself.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The command `hhnet LINE`, split at blanks.
+    pub fn hhnet_command(&self, line: &str) -> Command {
+        let mut command = self.namespace.command(binary());
+        command.args(line.split_whitespace());
+        command
+    }
+
+    /// Runs `hhnet LINE` until it has exited and let go of its pipes.
+    #[track_caller]
+    pub fn hhnet(&self, line: &str) -> Output {
+        process::run(&mut self.hhnet_command(line), VERB_DEADLINE)
+    }
+
+    /// Runs `hhnet LINE`, which has to succeed, and returns its answer.
+    #[track_caller]
+    pub fn must(&self, line: &str) -> String {
+        self.hhnet(line).success(&format!("hhnet {line}")).stdout
+    }
+
+    /// Runs another command line in the machine.
+    pub fn run(&self, line: &str) -> Output {
+        self.namespace.run(line)
+    }
+
+    /// The output of `ip ARGS`, which has to succeed.
+    #[track_caller]
+    pub fn ip(&self, args: &str) -> String {
+        self.namespace.must(&format!("ip {args}"))
+    }
+
+    /// The output of `ip -json ARGS`, parsed; an empty answer is an empty list.
+    #[track_caller]
+    pub fn ip_json(&self, args: &str) -> Vec<Value> {
+        let text = self.ip(&format!("-json {args}"));
+        if text.trim().is_empty() {
+            return Vec::new();
+        }
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("ip -json {args}: {e}\n{text}"))
+    }
+
+    /// The names of all links, sorted.
+    pub fn links(&self) -> Vec<String> {
+        let mut names: Vec<_> = self
+            .ip_json("link show")
+            .iter()
+            .filter_map(|link| Some(link.get("ifname")?.as_str()?.to_owned()))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Whether there is a link of this name.
+    pub fn has_link(&self, name: &str) -> bool {
+        self.links().iter().any(|link| link == name)
+    }
+
+    /// The global IPv4 addresses of a link as `a.b.c.d/len`; none if there is no link.
+    pub fn addresses(&self, link: &str) -> Vec<String> {
+        let output = self.run(&format!("ip -o -4 addr show dev {link} scope global"));
+        let lines = output.stdout.lines();
+        lines
+            .filter_map(|line| line.split_whitespace().nth(3).map(str::to_owned))
+            .collect()
+    }
+
+    /// The remaining valid lifetime in seconds of the link's one IPv4 address.
+    #[track_caller]
+    pub fn valid_lft(&self, link: &str) -> u64 {
+        let text = self.ip(&format!("-4 addr show dev {link}"));
+        let mut words = text
+            .split_whitespace()
+            .skip_while(|word| *word != "valid_lft");
+        words
+            .nth(1)
+            .and_then(|word| word.strip_suffix("sec")?.parse().ok())
+            .unwrap_or_else(|| panic!("no finite valid_lft in:\n{text}"))
+    }
+
+    /// Links, addresses and routes in full, one per line and in an order of
+    /// their own, so that equal machines have equal texts.
+    pub fn snapshot(&self) -> String {
+        let views = [
+            "-d -o link show",
+            "-d -o addr show",
+            "-d -o route show table all",
+        ];
+        let ipv6 = ["-6 -d -o route show table all"];
+        let text: String = views
+            .iter()
+            .chain(&ipv6)
+            .map(|view| self.ip(view))
+            .collect();
+        let mut lines: Vec<_> = text.lines().map(str::trim_end).collect();
+        lines.sort_unstable();
+        lines.join("\n")
+    }
+
+    /// Waits until the machine looks as it did at `before`.
+    #[track_caller]
+    pub fn expect_unchanged(&self, before: &str) {
+        let mut now = String::new();
+        let same = wait::poll(Duration::from_secs(5), || {
+            now = self.snapshot();
+            (now == before).then_some(())
+        });
+        if same.is_none() {
+            panic!("the machine has changed\nbefore:\n{before}\nafter:\n{now}");
+        }
+    }
+
+    /// The processes of hhnet in this machine.
+    pub fn hhnet_processes(&self) -> Vec<Process> {
+        let mut processes = self.namespace.processes();
+        processes.retain(|process| process.cmdline.contains("hhnet"));
+        processes
+    }
+
+    /// What hhnet and the fixture's own commands left behind, as sentences.
+    pub fn residue(&self) -> Vec<String> {
+        let own = self.links.borrow();
+        let processes = self.namespace.processes();
+        let mut found: Vec<_> = processes
+            .iter()
+            .map(|p| format!("process {} is left: {}", p.pid, p.cmdline))
+            .collect();
+        let links = self.links();
+        found.extend(
+            links
+                .iter()
+                .filter(|l| !own.contains(l))
+                .map(|link| format!("link {link} is left")),
+        );
+        let details = self.ip("-d -o link show");
+        found.extend(
+            details
+                .lines()
+                .filter(|l| l.contains("xdp"))
+                .map(|l| format!("XDP is left: {l}")),
+        );
+        found.extend(
+            self.runtime_files()
+                .iter()
+                .map(|f| format!("file {f} is left")),
+        );
+        found
+    }
+
+    /// The files in hhnet's runtime directory.
+    pub fn runtime_files(&self) -> Vec<String> {
+        self.namespace.enter(|| {
+            let entries = fs::read_dir(RUNTIME_DIR).into_iter().flatten().flatten();
+            entries
+                .map(|entry| entry.path().display().to_string())
+                .collect()
+        })
+    }
+
+    /// Drops the server in whatever state it is.
+    pub fn discard(self) {
+        self.discarded.set(true);
+    }
+
+    /// Ends the server's life, and checks that nothing is left.
+    fn leave(&self) {
+        self.must("cleanup");
+        let mut left = Vec::new();
+        let clean = wait::poll(PATIENCE, || {
+            left = self.residue();
+            left.is_empty().then_some(())
+        });
+        assert!(clean.is_some(), "after hhnet cleanup:\n{}", left.join("\n"));
+    }
+
+    /// What one wants to know about the machine when a test has failed.
+    pub fn report(&self) -> String {
+        let log = self.namespace.read(LOG).unwrap_or_default();
+        let state = self.run("ip -d addr show").stdout;
+        let routes = self.run("ip route show table all").stdout;
+        let processes = self.namespace.processes();
+        format!("{state}\n{routes}\n{processes:?}\n{LOG}:\n{log}")
+    }
+}
+
+impl Drop for Host {
+    #[expect(clippy::print_stderr, reason = "the report of a failed test")]
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!(
+                "--- {} when the test failed ---\n{}",
+                self.namespace.name(),
+                self.report()
+            );
+        } else if !self.discarded.get() {
+            self.leave();
+        }
+    }
+}

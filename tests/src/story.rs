@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The demo, as a user would type it: each command is shown behind a prompt,
+//! its real output follows, and what it shows is checked.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use crate::fabric::{Connection, Fabric};
+use crate::host::{Host, binary};
+
+/// What the user sees before each command.
+const PROMPT: &str = "core@server-01 ~ $";
+
+/// One command of the demo.
+struct Step {
+    /// Why it is typed.
+    remark: &'static str,
+    /// What is typed.
+    command: &'static str,
+    /// What its output has to contain.
+    expected: &'static [&'static str],
+}
+
+const STEPS: [Step; 8] = [
+    Step {
+        remark: "Start from a known state, as every script does.",
+        command: "hhnet cleanup",
+        expected: &[],
+    },
+    Step {
+        remark: "Bundle both ports by LACP, enter VLAN 1001 and ask for an address.",
+        command: "hhnet bond 1001 layer2+3 enp2s1 enp2s2",
+        expected: &["10.0.1.10/24"],
+    },
+    Step {
+        remark: "The ports are members of bond0; the address is on its VLAN.",
+        command: "ip a",
+        expected: &[
+            "enp2s1: <BROADCAST,MULTICAST,SLAVE,UP,LOWER_UP>",
+            "enp2s2: <BROADCAST,MULTICAST,SLAVE,UP,LOWER_UP>",
+            "bond0: <BROADCAST,MULTICAST,MASTER,UP,LOWER_UP>",
+            "bond0.1001@bond0:",
+            "inet 10.0.1.10/24 metric 1024 brd 10.0.1.255 scope global dynamic bond0.1001",
+        ],
+    },
+    Step {
+        remark: "The gateway of the VPC answers.",
+        command: "ping -c 3 10.0.1.1",
+        expected: &["3 packets transmitted, 3 received"],
+    },
+    Step {
+        remark: "What hhnet knows: links, LACP partner, lease.",
+        command: "hhnet status",
+        expected: &["bond0", "10.0.1.10/24"],
+    },
+    Step {
+        remark: "What the XDP program on each member has counted.",
+        command: "hhnet flows",
+        expected: &["10.0.1.1"],
+    },
+    Step {
+        remark: "Give everything back.",
+        command: "hhnet cleanup",
+        expected: &[],
+    },
+    Step {
+        remark: "Nothing is left: no bond, no VLAN, no program on a port.",
+        command: "ip -br link",
+        expected: &["lo", "enp2s1", "enp2s2"],
+    },
+];
+
+/// Builds the fabric and plays all steps to `out`.
+///
+/// # Errors
+/// The first step that failed or did not show what it should, or a broken `out`.
+pub fn play(out: &mut dyn Write) -> Result<(), String> {
+    let fabric = Fabric::new();
+    let _dhcp = [1001, 1002].map(|vlan| fabric.vpc(vlan).dnsmasq(&[]));
+    let server = fabric.server(Connection::Eslag);
+    for step in &STEPS {
+        step.play(&server, out)?;
+    }
+    let links = server.links();
+    if links != ["enp2s1", "enp2s2", "lo"] {
+        return Err(format!(
+            "after hhnet cleanup there still is one of {links:?}"
+        ));
+    }
+    Ok(())
+}
+
+/// Builds the fabric and opens a shell on the server.
+///
+/// # Errors
+/// When the shell does not start.
+pub fn explore(out: &mut dyn Write) -> Result<(), String> {
+    let fabric = Fabric::new();
+    let _dhcp = [1001, 1002].map(|vlan| fabric.vpc(vlan).dnsmasq(&[]));
+    let server = fabric.server(Connection::Eslag);
+    let hint = "A shell on server-01. Try: hhnet bond 1001 layer2+3 enp2s1 enp2s2";
+    writeln!(out, "\n# {hint}\n# Leave it with: exit").map_err(|e| e.to_string())?;
+    let mut shell = server.namespace().command("bash");
+    shell
+        .args(["--norc", "--noprofile", "-i"])
+        .env("PATH", path())
+        .env("PS1", r"core@\h \w $ ");
+    shell.env("HOME", "/root");
+    let ended = shell
+        .status()
+        .map(|_| ())
+        .map_err(|e| format!("starting bash: {e}"));
+    server.discard();
+    ended
+}
+
+impl Step {
+    fn play(&self, server: &Host, out: &mut dyn Write) -> Result<(), String> {
+        let shown = self
+            .stream(server, out)
+            .map_err(|e| format!("{}: {e}", self.command))?;
+        let missing = self.expected.iter().find(|text| !shown.contains(**text));
+        match missing {
+            Some(text) => Err(format!("{}: the output lacks \"{text}\"", self.command)),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs the command, passing its output on as it comes; returns all of it.
+    fn stream(&self, server: &Host, out: &mut dyn Write) -> io::Result<String> {
+        writeln!(out, "\n# {}\n{PROMPT} {}", self.remark, self.command)?;
+        out.flush()?;
+        let (reader, writer) = io::pipe()?;
+        let mut command: Command = server.namespace().command_line(self.command);
+        command.env("PATH", path()).stdin(Stdio::null());
+        let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
+        // `command` holds the writing ends: without them the pipe ends with the child.
+        drop(command);
+        let mut shown = String::new();
+        for line in BufReader::new(reader).lines() {
+            let line = line?;
+            writeln!(out, "{line}")?;
+            out.flush()?;
+            shown.push_str(&line);
+            shown.push('\n');
+        }
+        let status = child.wait()?;
+        match status.success() {
+            true => Ok(shown),
+            false => Err(io::Error::other(status.to_string())),
+        }
+    }
+}
+
+/// The search path with the binary under test in front.
+fn path() -> OsString {
+    let own = binary().parent().map(ToOwned::to_owned);
+    let inherited = env::var_os("PATH").unwrap_or_else(|| "/usr/sbin:/usr/bin:/sbin:/bin".into());
+    let all = own.into_iter().chain(env::split_paths(&inherited));
+    env::join_paths(all).unwrap_or(inherited)
+}

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What hhnet does on a kernel without bonds and VLANs. Needs root.
+
+mod point_to_point;
