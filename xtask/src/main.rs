@@ -1,3 +1,147 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `cargo xtask`: everything done to the repository.
-fn main() {}
+
+mod check;
+mod demo;
+mod dist;
+mod payload;
+mod process;
+mod progress;
+mod setup;
+mod summary;
+mod test;
+mod vm;
+mod workspace;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use payload::Payload;
+use setup::kernel::Kernel;
+use test::{Rung, Selection};
+use workspace::Workspace;
+
+/// Builds, tests and shows hhnet.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Show hhnet at work against a fabric, in a throw-away VM
+    Demo {
+        /// Leave a shell in the lab
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Run the tests
+    Test {
+        /// Only these rungs; all of them if none is named
+        #[arg(value_enum)]
+        rungs: Vec<Rung>,
+        /// Only these kernels in the VM
+        #[arg(long, value_enum)]
+        kernel: Vec<Kernel>,
+        /// For every test harness: a filter of names, --nocapture, …
+        #[arg(last = true)]
+        filter: Vec<String>,
+    },
+    /// Check formatting, lints, unit tests and dependencies
+    Check,
+    /// Build hhnet as one static file, target/dist/hhnet
+    Dist,
+    /// Run a command in a throw-away VM that has hhnet in /opt/bin
+    Vm {
+        /// Debian's kernel to boot
+        #[arg(long, value_enum, default_value = "6.12")]
+        kernel: Kernel,
+        /// Give the command this terminal
+        #[arg(long)]
+        interactive: bool,
+        /// Seconds after which the VM is killed
+        #[arg(long, default_value_t = 600)]
+        timeout: u64,
+        /// The command and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Provision everything that the other commands need
+    Setup,
+}
+
+fn main() -> ExitCode {
+    let result = run(Arguments::parse().task);
+    result.unwrap_or_else(|error| {
+        progress::failure(&error);
+        ExitCode::FAILURE
+    })
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    let workspace = Workspace::locate()?;
+    setup::provision(&workspace)?;
+    match task {
+        Task::Demo { keep } => Ok(exit_code(demo::run(&workspace, keep)?)),
+        Task::Test {
+            rungs,
+            kernel,
+            filter,
+        } => {
+            let selection = Selection {
+                rungs: or_all(&rungs, &[Rung::Unit, Rung::Netns, Rung::Vm]),
+                kernels: or_all(&kernel, &Kernel::ALL),
+                filter: &filter,
+            };
+            let passed = test::run(&workspace, &selection)?;
+            Ok(if passed {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
+        }
+        Task::Check => {
+            setup::provision_cargo_deny(&workspace)?;
+            check::run(&workspace)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Dist => {
+            dist::describe(&dist::build(&workspace)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Vm {
+            kernel,
+            interactive,
+            timeout,
+            command,
+        } => {
+            let payload = Payload::build(&workspace)?;
+            let timeout = Duration::from_secs(timeout);
+            let job = vm::Job {
+                kernel,
+                payload: &payload,
+                command,
+                interactive,
+                timeout,
+            };
+            Ok(exit_code(vm::run(&workspace, &job)?.status))
+        }
+        Task::Setup => {
+            setup::provision_all(&workspace)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn or_all<'a, T>(chosen: &'a [T], all: &'a [T]) -> &'a [T] {
+    if chosen.is_empty() { all } else { chosen }
+}
+
+fn exit_code(status: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX))
+}

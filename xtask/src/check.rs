@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `cargo xtask check`: what must hold before a change is shown to anyone.
+
+use anyhow::{Context, Result};
+
+use crate::process;
+use crate::progress::{note, step};
+use crate::workspace::Workspace;
+
+/// Formatting, lints, unit tests, and the audit of the dependencies.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    cargo(workspace, &["fmt", "--all", "--check"])?;
+    let lints = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    cargo(workspace, &lints)?;
+    cargo(workspace, &["test", "--locked"])?;
+    cargo(
+        workspace,
+        &["deny", "--offline", "check", "licenses", "bans", "sources"],
+    )?;
+    advisories(workspace)
+}
+
+fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
+    note(&format!("cargo {}", arguments.join(" ")));
+    process::visible(workspace.cargo().args(arguments))
+}
+
+/// Known vulnerabilities. Their database is a git repository, and a machine that cannot
+/// reach it is told so rather than kept from everything else.
+fn advisories(workspace: &Workspace) -> Result<()> {
+    let fetched = step("fetching the database of security advisories", |step| {
+        process::within(step, workspace.cargo().args(["deny", "fetch", "db"]))
+    });
+    if let Err(error) = fetched {
+        note(&format!(
+            "WARNING: security advisories were NOT checked: {error:#}"
+        ));
+        return Ok(());
+    }
+    cargo(workspace, &["deny", "--offline", "check", "advisories"])
+        .context("a dependency has a known problem")
+}

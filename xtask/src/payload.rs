@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Static builds of everything that goes into the VM.
+
+use std::io::BufReader;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use cargo_metadata::Message;
+
+use crate::workspace::{STATIC_TARGET, Workspace};
+use crate::{dist, process};
+
+/// The package of the black-box tests, the fabric and the guest's init.
+const PACKAGE: [&str; 2] = ["--package", "hhnet-tests"];
+
+/// Static, small and quickly built.
+const PROFILE: [&str; 4] = ["--profile", "lab", "--target", STATIC_TARGET];
+
+/// The guest's init, and the programs that are put into its /opt/bin.
+pub(crate) struct Payload {
+    pub(crate) init: PathBuf,
+    pub(crate) programs: Vec<(String, PathBuf)>,
+}
+
+impl Payload {
+    /// Builds hhnet and the lab.
+    pub(crate) fn build(workspace: &Workspace) -> Result<Self> {
+        let hhnet = dist::build(workspace)?;
+        let mut cargo = workspace.static_cargo();
+        cargo.arg("build").args(PACKAGE).arg("--bins").args(PROFILE);
+        process::visible(&mut cargo).context("building the lab")?;
+        let built = workspace.target().join(STATIC_TARGET).join("lab");
+        Ok(Self {
+            init: built.join("vm-init"),
+            programs: vec![
+                ("hhnet".to_owned(), hhnet),
+                ("lab".to_owned(), built.join("lab")),
+            ],
+        })
+    }
+
+    /// Adds a program under a name of its own.
+    pub(crate) fn with(mut self, name: &str, program: PathBuf) -> Self {
+        self.programs.push((name.to_owned(), program));
+        self
+    }
+}
+
+/// Builds a target of the black-box tests and returns its executable, a libtest harness.
+pub(crate) fn test_harness(workspace: &Workspace, target: &str) -> Result<PathBuf> {
+    let mut cargo = workspace.static_cargo();
+    cargo
+        .args([
+            "test",
+            "--no-run",
+            "--message-format=json-render-diagnostics",
+        ])
+        .args(PACKAGE);
+    cargo
+        .args(["--test", target])
+        .args(PROFILE)
+        .stdout(Stdio::piped());
+    let mut child = cargo.spawn().context("starting cargo")?;
+    let stdout = child.stdout.take().context("cargo has no stdout")?;
+    let mut executable = None;
+    for message in Message::parse_stream(BufReader::new(stdout)) {
+        if let Message::CompilerArtifact(artifact) = message.context("reading cargo's messages")?
+            && artifact.target.name == target
+            && artifact.profile.test
+        {
+            executable = artifact.executable;
+        }
+    }
+    let status = child.wait().context("waiting for cargo")?;
+    ensure!(status.success(), "building the tests of {target}: {status}");
+    Ok(executable
+        .with_context(|| format!("cargo built no executable for {target}"))?
+        .into())
+}

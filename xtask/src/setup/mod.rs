@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Provisions what the other commands need: once, and under `target/` except for
+//! Debian's packages and rustup's link to one of them.
+
+pub(crate) mod apt;
+mod bpf;
+mod bzimage;
+mod cargo_tool;
+pub(crate) mod kernel;
+
+use std::fs::{self, File};
+
+use anyhow::{Context, Result};
+
+use crate::workspace::Workspace;
+use bpf::BpfToolchain;
+use cargo_tool::CargoTool;
+use kernel::Kernel;
+
+/// To link static programs, and the VM with the tools inside it.
+const PACKAGES: &[&str] = &[
+    "dnsmasq-base",
+    "ethtool",
+    "g++",
+    "iproute2",
+    "iputils-ping",
+    "kmod",
+    "less",
+    "libc6-dev",
+    "lz4",
+    "mawk",
+    "mount",
+    "procps",
+    "qemu-system-x86",
+    "strace",
+    "tcpdump",
+    "xz-utils",
+    "zstd",
+];
+
+/// What building hhnet and booting a VM takes; kernels are fetched when one is booted.
+pub(crate) fn provision(workspace: &Workspace) -> Result<()> {
+    let _lock = lock(workspace)?;
+    let bpf = BpfToolchain::choose();
+    let bpf_packages = bpf.packages(workspace);
+    let packages = PACKAGES
+        .iter()
+        .copied()
+        .chain(bpf_packages.iter().map(String::as_str));
+    apt::install(&packages.collect::<Vec<_>>())?;
+    bpf.provide(workspace)
+}
+
+/// Everything that any command may take.
+pub(crate) fn provision_all(workspace: &Workspace) -> Result<()> {
+    provision(workspace)?;
+    provision_cargo_deny(workspace)?;
+    let _lock = lock(workspace)?;
+    for kernel in Kernel::ALL {
+        kernel::provision(workspace, kernel)?;
+    }
+    Ok(())
+}
+
+/// The audit of dependencies, which only `cargo xtask check` does.
+pub(crate) fn provision_cargo_deny(workspace: &Workspace) -> Result<()> {
+    let _lock = lock(workspace)?;
+    CargoTool {
+        name: "cargo-deny",
+        version: "0.20.2",
+        arguments: Vec::new(),
+        environment: Vec::new(),
+    }
+    .provide(workspace)
+}
+
+/// Held while something is provisioned, so that two commands do not do it at once.
+pub(crate) fn lock(workspace: &Workspace) -> Result<File> {
+    let dir = workspace.target();
+    fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+    let path = dir.join("xtask.lock");
+    let lock = File::create(&path).with_context(|| format!("creating {}", path.display()))?;
+    lock.lock()
+        .with_context(|| format!("locking {}", path.display()))?;
+    Ok(lock)
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `cargo xtask test`: every rung of tests, and one line that sums them up.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
+
+use crate::payload::{self, Payload};
+use crate::progress::{answer, failure, note};
+use crate::setup::kernel::Kernel;
+use crate::summary::Summary;
+use crate::vm::{self, Job};
+use crate::workspace::Workspace;
+use crate::{dist, process};
+
+/// What a hanging rung is given, per kernel.
+const TIMEOUT: Duration = Duration::from_secs(20 * 60);
+
+/// Kinds of tests by what they need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rung {
+    /// Nothing: the pure parts
+    Unit,
+    /// Root: network namespaces on this kernel
+    Netns,
+    /// QEMU: bonds and VLANs on Debian's kernels
+    Vm,
+}
+
+/// Which tests to run.
+pub(crate) struct Selection<'a> {
+    pub(crate) rungs: &'a [Rung],
+    pub(crate) kernels: &'a [Kernel],
+    /// Passed to every libtest harness.
+    pub(crate) filter: &'a [String],
+}
+
+/// Runs the rungs, all of them even if one fails. Returns whether all passed.
+pub(crate) fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> {
+    let mut report = Report {
+        is_filtered: !selection.filter.is_empty(),
+        ..Report::default()
+    };
+    for rung in selection.rungs {
+        match rung {
+            Rung::Unit => report.add("unit", || unit(workspace, selection.filter)),
+            Rung::Netns => report.add("netns", || netns(workspace, selection.filter)),
+            Rung::Vm => {
+                for &kernel in selection.kernels {
+                    let name = format!("vm on Linux {}", kernel.name());
+                    report.add(&name, || in_vm(workspace, kernel, selection.filter));
+                }
+            }
+        }
+    }
+    Ok(report.conclude())
+}
+
+#[derive(Default)]
+struct Report {
+    is_filtered: bool,
+    lines: Vec<String>,
+    total: Summary,
+}
+
+impl Report {
+    /// Runs a rung. One that cannot run, or has no tests, has failed.
+    fn add(&mut self, name: &str, rung: impl FnOnce() -> Result<Summary>) {
+        note(&format!("tests: {name}"));
+        let started = Instant::now();
+        let result = rung().and_then(|summary| {
+            ensure!(self.is_filtered || !summary.is_empty(), "no test has run");
+            Ok(summary)
+        });
+        let (summary, remark) = match result {
+            Ok(summary) => (summary, String::new()),
+            Err(error) => {
+                failure(&error);
+                (Summary::ONE_FAILURE, format!(": could not run: {error}"))
+            }
+        };
+        let seconds = started.elapsed().as_secs_f64();
+        self.lines
+            .push(format!("{name}: {summary} in {seconds:.0} s{remark}"));
+        self.total += summary;
+    }
+
+    fn conclude(mut self) -> bool {
+        if self.total.is_empty() {
+            self.lines.push("no test matches".to_owned());
+            self.total += Summary::ONE_FAILURE;
+        }
+        answer("");
+        self.lines.iter().for_each(|line| answer(line));
+        answer(&self.total.to_string());
+        self.total.failed == 0
+    }
+}
+
+fn unit(workspace: &Workspace, filter: &[String]) -> Result<Summary> {
+    let mut cargo = workspace.cargo();
+    let (status, output) =
+        process::watched(cargo.args(["test", "--no-fail-fast", "--"]).args(filter))?;
+    Ok(Summary::read(&output, status.success()))
+}
+
+fn netns(workspace: &Workspace, filter: &[String]) -> Result<Summary> {
+    ensure!(
+        nix::unistd::geteuid().is_root(),
+        "network namespaces need root"
+    );
+    let hhnet = dist::build(workspace)?;
+    let harness = payload::test_harness(workspace, "netns")?;
+    let mut timeout = Command::new("timeout");
+    timeout.args([
+        "--foreground",
+        "--kill-after=5",
+        &TIMEOUT.as_secs().to_string(),
+    ]);
+    timeout.arg(harness).args(filter).env("HHNET", hhnet);
+    let (status, output) = process::watched(&mut timeout)?;
+    Ok(Summary::read(&output, status.success()))
+}
+
+fn in_vm(workspace: &Workspace, kernel: Kernel, filter: &[String]) -> Result<Summary> {
+    let harness = payload::test_harness(workspace, "vm")?;
+    let payload = Payload::build(workspace)?.with("vm-tests", harness);
+    let command = [&["vm-tests".to_owned()], filter].concat();
+    let job = Job {
+        kernel,
+        payload: &payload,
+        command,
+        interactive: false,
+        timeout: TIMEOUT,
+    };
+    let outcome = vm::run(workspace, &job)?;
+    Ok(Summary::read(&outcome.output, outcome.status == 0))
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The throw-away virtual machine: one boot, one command, no disk.
+
+mod accel;
+mod archive;
+mod image;
+mod qemu;
+mod verdict;
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::payload::Payload;
+use crate::setup;
+use crate::setup::kernel::{self, Kernel};
+use crate::workspace::Workspace;
+use archive::Archive;
+
+/// What to do in a VM.
+pub(crate) struct Job<'a> {
+    pub(crate) kernel: Kernel,
+    pub(crate) payload: &'a Payload,
+    /// The command line; it runs as root, with the payload's directory on its PATH.
+    pub(crate) command: Vec<String>,
+    /// Wires the user's terminal to the command instead of streaming its output.
+    pub(crate) interactive: bool,
+    /// The VM is killed after that time.
+    pub(crate) timeout: Duration,
+}
+
+/// How it went.
+pub(crate) struct Outcome {
+    /// Exit status of the command, 128 + n if a signal killed it.
+    pub(crate) status: i32,
+    /// What the command wrote to stdout and stderr; empty if it was interactive.
+    pub(crate) output: String,
+}
+
+/// Boots a VM, runs the command in it and powers it off. The command's output appears
+/// on our stdout as it comes.
+///
+/// # Errors
+/// Whatever keeps the VM from delivering the command's exit status.
+pub(crate) fn run(workspace: &Workspace, job: &Job) -> Result<Outcome> {
+    let machine = machine(workspace, job.kernel)?;
+    let accel = accel::choose(workspace)?;
+    boot(workspace, &machine, accel, job)
+}
+
+/// The parts of a VM that do not change from one build to the next.
+struct Machine {
+    kernel: PathBuf,
+    tools: PathBuf,
+    modules: PathBuf,
+}
+
+fn machine(workspace: &Workspace, kernel: Kernel) -> Result<Machine> {
+    let _lock = setup::lock(workspace)?;
+    let dir = workspace.vm();
+    fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+    let kernel = kernel::provision(workspace, kernel)?;
+    Ok(Machine {
+        tools: image::tools(&dir)?,
+        modules: image::modules(&dir, &kernel)?,
+        kernel: kernel.image,
+    })
+}
+
+fn boot(
+    workspace: &Workspace,
+    machine: &Machine,
+    accel: accel::Accel,
+    job: &Job,
+) -> Result<Outcome> {
+    let dir = tempfile::Builder::new()
+        .prefix("run-")
+        .tempdir_in(workspace.vm())
+        .context("creating a directory for the VM's run")?;
+    let payload = dir.path().join("payload.cpio");
+    payload_archive(job).write(&payload)?;
+    let initramfs = dir.path().join("initramfs.cpio");
+    archive::concatenate(&[&machine.tools, &machine.modules, &payload], &initramfs)?;
+
+    let console = dir.path().join("console.log");
+    let result = qemu::run(&machine.kernel, &initramfs, &console, accel, job);
+    result
+        .with_context(|| format!("running a VM with Linux {}", job.kernel.name()))
+        .map_err(|error| error.context(qemu::console_tail(&console)))
+}
+
+/// Our init, the programs under test, and the command line: NUL-separated in a file,
+/// because the kernel's own command line cannot quote.
+fn payload_archive(job: &Job) -> Archive {
+    let mut archive = Archive::default();
+    archive.copy("usr/sbin/vm-init", &job.payload.init, 0o755);
+    for (program, file) in &job.payload.programs {
+        archive.copy(&format!("opt/bin/{program}"), file, 0o755);
+    }
+    archive.text("etc/vm-init.argv", &job.command.join("\0"));
+    archive
+}
