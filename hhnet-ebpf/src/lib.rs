@@ -1,3 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the XDP programs and hhnet agree on.
+//! What the eBPF programs and hhnet agree on: the keys and values of the maps
+//! and the parser that makes them from a frame.
+//!
+//! The library builds for the BPF target, where `main.rs` holds the programs,
+//! and for the host, where the tests run the very same parser.
 #![cfg_attr(target_arch = "bpf", no_std)]
+
+pub mod flow;
+pub mod member;
+pub mod packet;
+
+/// Names under which hhnet finds programs, maps and globals in the object.
+pub mod names {
+    /// The XDP program.
+    pub const XDP_PROGRAM: &str = "hhnet_ingress";
+    /// Array: interface index → member slot + 1, 0 for an interface not ours.
+    pub const SLOT_OF_INTERFACE: &str = "SLOTS";
+    /// Per-CPU array: member slot → [`MemberCounters`](crate::member::MemberCounters).
+    pub const MEMBERS: &str = "MEMBERS";
+    /// [`KeyV4`](crate::flow::KeyV4) → [`Counts`](crate::flow::Counts).
+    pub const FLOWS_V4: &str = "FLOWS_V4";
+    /// [`KeyV6`](crate::flow::KeyV6) → [`Counts`](crate::flow::Counts).
+    pub const FLOWS_V6: &str = "FLOWS_V6";
+    /// aya-log's level, patched in before the load.
+    pub const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Keys and values of the flow tables.
+//!
+//! Keys are arrays of `u64` built by shifts: as structs with narrower fields
+//! they were assembled on the stack byte by byte, at almost twice the cost of
+//! the whole flow update.
+
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+/// An IPv4 flow: source and destination address, [`Attributes`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct KeyV4(pub [u64; 2]);
+
+impl KeyV4 {
+    /// Source and destination address.
+    pub const fn addresses(self) -> (Ipv4Addr, Ipv4Addr) {
+        let Self([addresses, _]) = self;
+        (
+            Ipv4Addr::from_bits((addresses >> 32) as u32),
+            Ipv4Addr::from_bits(addresses as u32),
+        )
+    }
+
+    /// Everything but the addresses.
+    pub const fn attributes(self) -> Attributes {
+        Attributes(self.0[1])
+    }
+}
+
+/// An IPv6 flow: source and destination address, two words each, and
+/// [`Attributes`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct KeyV6(pub [u64; 5]);
+
+impl KeyV6 {
+    /// Source and destination address.
+    pub const fn addresses(self) -> (Ipv6Addr, Ipv6Addr) {
+        let Self([s0, s1, d0, d1, _]) = self;
+        (join(s0, s1), join(d0, d1))
+    }
+
+    /// Everything but the addresses.
+    pub const fn attributes(self) -> Attributes {
+        Attributes(self.0[4])
+    }
+}
+
+const fn join(high: u64, low: u64) -> Ipv6Addr {
+    Ipv6Addr::from_bits(((high as u128) << 64) | low as u128)
+}
+
+/// The part of a key that IPv4 and IPv6 share, in one word: ports 0–31,
+/// protocol 32–39, VLAN id 40–51, tagged 52, later fragment 53, egress 54,
+/// member slot 56–63.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Attributes(pub u64);
+
+impl Attributes {
+    pub(crate) const TAGGED: u64 = 1 << 52;
+    pub(crate) const LATER_FRAGMENT: u64 = 1 << 53;
+    pub(crate) const EGRESS: u64 = 1 << 54;
+
+    /// Adds the ports, source in the upper half, and the protocol to the other
+    /// bits.
+    #[inline(always)]
+    pub(crate) const fn new(ports: u32, protocol: u8, bits: u64) -> Self {
+        Self(ports as u64 | (protocol as u64) << 32 | bits)
+    }
+
+    /// Source and destination port; for ICMP echoes the identifier and
+    /// `type << 8 | code`, for other ICMP 0 and the same; 0 where the protocol
+    /// has no ports or the frame does not show them.
+    pub const fn ports(self) -> (u16, u16) {
+        ((self.0 >> 16) as u16, self.0 as u16)
+    }
+
+    /// IP protocol number, for IPv6 after the extension headers.
+    pub const fn protocol(self) -> u8 {
+        (self.0 >> 32) as u8
+    }
+
+    /// The innermost VLAN id the program saw. `None` is *unknown*, not
+    /// untagged: NICs and veth strip the tag before an XDP program runs.
+    pub const fn vlan(self) -> Option<u16> {
+        if self.0 & Self::TAGGED != 0 {
+            Some((self.0 >> 40) as u16 & 0xfff)
+        } else {
+            None
+        }
+    }
+
+    /// A fragment that does not carry the transport header, so no ports.
+    pub const fn is_later_fragment(self) -> bool {
+        self.0 & Self::LATER_FRAGMENT != 0
+    }
+
+    /// Sent, not received.
+    pub const fn is_egress(self) -> bool {
+        self.0 & Self::EGRESS != 0
+    }
+
+    /// The member the frame passed.
+    pub const fn member(self) -> u8 {
+        (self.0 >> 56) as u8
+    }
+}
+
+/// Frames and their bytes on the wire (Ethernet header in, checksum out).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Frames.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Count {
+    /// Counts one frame.
+    #[inline(always)]
+    pub const fn add(&mut self, bytes: u64) {
+        self.packets += 1;
+        self.bytes += bytes;
+    }
+}
+
+/// What one CPU counted of one flow. Times are `CLOCK_MONOTONIC` nanoseconds.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames and bytes.
+    pub count: Count,
+    /// First frame.
+    pub first: u64,
+    /// Last frame.
+    pub last: u64,
+}
+
+// SAFETY: `repr(C)`, only u64 fields, so no padding; any bit pattern is valid.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for KeyV4 {}
+// SAFETY: as above.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for KeyV6 {}
+// SAFETY: as above.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for Counts {}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The eBPF programs. Built for the BPF target by hhnet's build script; for
+//! the host this is an empty program, so that `--workspace` needs no exclusion.
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+
+#[cfg(target_arch = "bpf")]
+mod programs;
+
+#[cfg(not(target_arch = "bpf"))]
+fn main() {}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Counters of one member: a bond's port or a VLAN's parent.
+
+use crate::flow::Count;
+
+/// Members one agent can tell apart.
+pub const MAX_MEMBERS: u32 = 32;
+
+/// First interface index that no program can be attached to: the size of the
+/// array that maps an interface to its member slot in one load.
+pub const MAX_INTERFACES: u32 = 16_384;
+
+/// What a frame carries.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// IPv4 with a header the kernel would accept.
+    Ipv4,
+    /// IPv6 with a header the kernel would accept.
+    Ipv6,
+    /// ARP, by EtherType.
+    Arp,
+    /// Slow protocols (IEEE 802.3 annex 57A): LACP and its marker protocol.
+    Lacp,
+    /// LLDP, by EtherType.
+    Lldp,
+    /// Any other EtherType, LLC frames and more than two VLAN tags.
+    Other,
+    /// Cut short, or with an IP header that contradicts itself or the frame.
+    Malformed,
+}
+
+impl Kind {
+    /// Number of kinds.
+    pub const COUNT: usize = 7;
+    /// All kinds, in the order of [`MemberCounters::kinds`].
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Ipv4,
+        Self::Ipv6,
+        Self::Arp,
+        Self::Lacp,
+        Self::Lldp,
+        Self::Other,
+        Self::Malformed,
+    ];
+}
+
+/// What one CPU counted on one member.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemberCounters {
+    /// Frames by [`Kind`].
+    pub kinds: [Count; Kind::COUNT],
+    /// IP frames whose flow found no room in the table.
+    pub uncounted: Count,
+    /// Frames with two VLAN tags (their flows carry the inner one).
+    pub double_tagged: u64,
+    /// Fragments after the first of an IP packet.
+    pub later_fragments: u64,
+}
+
+// SAFETY: `repr(C)`, only u64 fields, so no padding; any bit pattern is valid.
+#[cfg(feature = "user")]
+unsafe impl aya::Pod for MemberCounters {}

@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From a frame to a flow key.
+//!
+//! [`parse`] is compiled into every program, so its shape is dictated by the
+//! verifier: each read is preceded by a comparison with the frame's end, loops
+//! are bounded, and nothing is called.
+
+use crate::{
+    flow::{Attributes, KeyV4, KeyV6},
+    member::Kind,
+};
+
+/// VLAN tags read from a frame; more make it [`Kind::Other`].
+const MAX_TAGS: usize = 2;
+/// IPv6 extension headers followed; the flow of a longer chain has no ports
+/// and the protocol number of the first header left out.
+const MAX_EXTENSIONS: usize = 6;
+
+const ETHERNET: usize = 14;
+const TAG: usize = 4;
+const IPV4: usize = 20;
+const IPV6: usize = 40;
+
+/// The bounds of a frame in memory and what is known beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    start: usize,
+    end: usize,
+    length: u64,
+    stripped_tag: Option<u16>,
+    origin: Origin,
+}
+
+impl Frame {
+    /// A frame from its destination MAC address at `start` to the last byte
+    /// that can be read, before `end`. On the wire it has `length` bytes: more
+    /// if it is spread over several buffers. The NIC or driver may have taken
+    /// out its VLAN tag.
+    ///
+    /// # Safety
+    /// As long as the value lives, `start..end` must be readable, and `length`
+    /// at least `end - start`.
+    #[inline(always)]
+    pub const unsafe fn new(
+        start: usize,
+        end: usize,
+        length: u64,
+        stripped_tag: Option<u16>,
+        origin: Origin,
+    ) -> Self {
+        Self {
+            start,
+            end,
+            length,
+            stripped_tag,
+            origin,
+        }
+    }
+
+    /// Bytes on the wire, without the checksum.
+    #[inline(always)]
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The `LENGTH` bytes at `offset`, if all of them can be read.
+    #[inline(always)]
+    const fn header<const LENGTH: usize>(&self, offset: usize) -> Option<Header<LENGTH>> {
+        let address = self.start + offset;
+        if address + LENGTH > self.end {
+            None
+        } else {
+            Some(Header { address })
+        }
+    }
+}
+
+/// `LENGTH` readable bytes.
+#[derive(Clone, Copy)]
+struct Header<const LENGTH: usize> {
+    address: usize,
+}
+
+impl<const LENGTH: usize> Header<LENGTH> {
+    /// The number in network byte order that begins at byte `AT`.
+    #[inline(always)]
+    fn read<T: Number, const AT: usize>(self) -> T {
+        const { assert!(AT + size_of::<T>() <= LENGTH) };
+        let pointer = (self.address + AT) as *const T;
+        let number = if cfg!(target_arch = "bpf") {
+            // `read_unaligned` would be compiled to loads of single bytes. The
+            // verifier refuses the program where one load cannot do it.
+            // SAFETY: inside the header, which `Frame::header` found readable.
+            unsafe { *pointer }
+        } else {
+            // SAFETY: as above.
+            unsafe { pointer.read_unaligned() }
+        };
+        number.to_host()
+    }
+}
+
+/// Numbers in headers.
+trait Number: Copy {
+    fn to_host(self) -> Self;
+}
+
+macro_rules! numbers {
+    ($($number:ty),*) => {$(
+        impl Number for $number {
+            #[inline(always)]
+            fn to_host(self) -> Self {
+                Self::from_be(self)
+            }
+        }
+    )*};
+}
+
+numbers!(u8, u16, u32, u64);
+
+/// A member slot and a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin(u64);
+
+impl Origin {
+    /// Received by the member in `slot`.
+    #[inline(always)]
+    pub const fn ingress(slot: u8) -> Self {
+        Self((slot as u64) << 56)
+    }
+
+    /// Sent by the member in `slot`.
+    #[inline(always)]
+    pub const fn egress(slot: u8) -> Self {
+        Self((slot as u64) << 56 | Attributes::EGRESS)
+    }
+}
+
+/// What [`parse`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// The flow, or what else it is.
+    pub content: Content,
+    /// VLAN tags in the frame and beside it.
+    pub tags: u64,
+}
+
+/// A flow, or a frame without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// An IPv4 packet.
+    V4(KeyV4),
+    /// An IPv6 packet.
+    V6(KeyV6),
+    /// Anything else; never [`Kind::Ipv4`] or [`Kind::Ipv6`].
+    Other(Kind),
+}
+
+impl Content {
+    /// The counter the frame belongs to.
+    #[inline(always)]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::V4(_) => Kind::Ipv4,
+            Self::V6(_) => Kind::Ipv6,
+            Self::Other(kind) => *kind,
+        }
+    }
+
+    /// Whether the frame is a fragment other than its packet's first.
+    #[inline(always)]
+    pub const fn is_later_fragment(&self) -> bool {
+        match self {
+            Self::V4(key) => key.attributes().is_later_fragment(),
+            Self::V6(key) => key.attributes().is_later_fragment(),
+            Self::Other(_) => false,
+        }
+    }
+}
+
+/// Reads a frame's headers.
+#[inline(always)]
+pub fn parse(frame: &Frame) -> Packet {
+    let mut vlan = Vlan::default();
+    if let Some(tag) = frame.stripped_tag {
+        vlan.push(tag);
+    }
+    let content = parse_ethernet(frame, &mut vlan).unwrap_or(Content::Other(Kind::Malformed));
+    Packet {
+        content,
+        tags: vlan.tags,
+    }
+}
+
+/// The tags met so far, the innermost as bits of [`Attributes`].
+#[derive(Default)]
+struct Vlan {
+    tags: u64,
+    attributes: u64,
+}
+
+impl Vlan {
+    #[inline(always)]
+    fn push(&mut self, tag: u16) {
+        self.tags += 1;
+        self.attributes = Attributes::TAGGED | u64::from(tag & 0xfff) << 40;
+    }
+}
+
+#[inline(always)]
+fn parse_ethernet(frame: &Frame, vlan: &mut Vlan) -> Option<Content> {
+    let mut ether_type = frame.header::<ETHERNET>(0)?.read::<u16, 12>();
+    let mut offset = ETHERNET;
+    for _ in 0..MAX_TAGS {
+        if !is_tag(ether_type) {
+            break;
+        }
+        let tag = frame.header::<TAG>(offset)?;
+        vlan.push(tag.read::<u16, 0>());
+        ether_type = tag.read::<u16, 2>();
+        offset += TAG;
+    }
+    match ether_type {
+        0x0800 => parse_ipv4(frame, offset, vlan.attributes),
+        0x86dd => parse_ipv6(frame, offset, vlan.attributes),
+        0x0806 => Some(Content::Other(Kind::Arp)),
+        0x8809 => Some(Content::Other(Kind::Lacp)),
+        0x88cc => Some(Content::Other(Kind::Lldp)),
+        _ => Some(Content::Other(Kind::Other)),
+    }
+}
+
+/// IEEE 802.1Q and 802.1ad.
+#[inline(always)]
+const fn is_tag(ether_type: u16) -> bool {
+    matches!(ether_type, 0x8100 | 0x88a8)
+}
+
+/// Refuses what Linux' `ip_rcv_core` drops for its version or lengths.
+#[inline(always)]
+fn parse_ipv4(frame: &Frame, offset: usize, vlan: u64) -> Option<Content> {
+    let header = frame.header::<IPV4>(offset)?;
+    let first = header.read::<u64, 0>();
+    let length = (first >> 56 & 0xf) * 4;
+    let room = frame.length - offset as u64;
+    // 0 is what GRO and TSO leave where 16 bits do not suffice (BIG TCP).
+    let total = match first >> 32 & 0xffff {
+        0 => room,
+        total => total,
+    };
+    if first >> 60 != 4 || length < IPV4 as u64 || total < length || total > room {
+        return None;
+    }
+    let protocol = header.read::<u8, 9>();
+    let mut attributes = vlan | frame.origin.0;
+    let ports = if first & 0x1fff == 0 {
+        ports(frame, offset + length as usize, total - length, protocol)
+    } else {
+        attributes |= Attributes::LATER_FRAGMENT;
+        0
+    };
+    let attributes = Attributes::new(ports, protocol, attributes);
+    Some(Content::V4(KeyV4([header.read::<u64, 12>(), attributes.0])))
+}
+
+/// Refuses what Linux' `ip6_rcv_core` drops for its version or length.
+#[inline(always)]
+fn parse_ipv6(frame: &Frame, offset: usize, vlan: u64) -> Option<Content> {
+    let header = frame.header::<IPV6>(offset)?;
+    let first = header.read::<u64, 0>();
+    let room = frame.length - (offset + IPV6) as u64;
+    // 0: a jumbogram (RFC 2675), also GRO's and TSO's BIG TCP.
+    let payload = match first >> 16 & 0xffff {
+        0 => room,
+        payload => payload,
+    };
+    if first >> 60 != 6 || payload > room {
+        return None;
+    }
+    let mut chain = Chain {
+        protocol: (first >> 8) as u8,
+        offset: offset + IPV6,
+        left: payload,
+        later_fragment: false,
+    };
+    for _ in 0..MAX_EXTENSIONS {
+        if !chain.step(frame) {
+            break;
+        }
+    }
+    let mut attributes = vlan | frame.origin.0;
+    let ports = if chain.later_fragment {
+        attributes |= Attributes::LATER_FRAGMENT;
+        0
+    } else {
+        ports(frame, chain.offset, chain.left, chain.protocol)
+    };
+    Some(Content::V6(KeyV6([
+        header.read::<u64, 8>(),
+        header.read::<u64, 16>(),
+        header.read::<u64, 24>(),
+        header.read::<u64, 32>(),
+        Attributes::new(ports, chain.protocol, attributes).0,
+    ])))
+}
+
+/// A walk over IPv6 extension headers (RFC 8200 section 4).
+struct Chain {
+    /// Of the header at `offset`.
+    protocol: u8,
+    offset: usize,
+    /// Bytes of the packet from `offset` on.
+    left: u64,
+    later_fragment: bool,
+}
+
+impl Chain {
+    /// Steps over one extension header; false if there is none to step over.
+    #[inline(always)]
+    fn step(&mut self, frame: &Frame) -> bool {
+        const HOP_BY_HOP: u8 = 0;
+        const ROUTING: u8 = 43;
+        const FRAGMENT: u8 = 44;
+        const AUTHENTICATION: u8 = 51;
+        const DESTINATION: u8 = 60;
+        const MOBILITY: u8 = 135;
+        let extension = matches!(
+            self.protocol,
+            HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION | MOBILITY
+        );
+        if !extension || self.later_fragment {
+            return false;
+        }
+        let Some(header) = frame.header::<8>(self.offset) else {
+            return false;
+        };
+        let units = u64::from(header.read::<u8, 1>());
+        let length = match self.protocol {
+            FRAGMENT => 8,
+            AUTHENTICATION => (units + 2) * 4, // RFC 4302 section 2.2
+            _ => (units + 1) * 8,
+        };
+        if length > self.left {
+            return false;
+        }
+        if self.protocol == FRAGMENT {
+            self.later_fragment = header.read::<u16, 2>() & 0xfff8 != 0;
+        }
+        self.protocol = header.read::<u8, 0>();
+        self.offset += length as usize;
+        self.left -= length;
+        true
+    }
+}
+
+/// The ports as [`Attributes::ports`] has them, of the transport header at
+/// `offset`, `left` bytes before the end of its IP packet.
+#[inline(always)]
+fn ports(frame: &Frame, offset: usize, left: u64, protocol: u8) -> u32 {
+    const ICMP: u8 = 1;
+    const TCP: u8 = 6;
+    const UDP: u8 = 17;
+    const DCCP: u8 = 33;
+    const ICMPV6: u8 = 58;
+    const SCTP: u8 = 132;
+    const UDP_LITE: u8 = 136;
+    // Eight bytes are all of a UDP or ICMP header, and the least that an error
+    // message quotes of any other.
+    if left < 8 {
+        return 0;
+    }
+    let Some(header) = frame.header::<8>(offset) else {
+        return 0;
+    };
+    let start = header.read::<u32, 0>();
+    match protocol {
+        TCP | UDP | DCCP | SCTP | UDP_LITE => start,
+        ICMP | ICMPV6 => {
+            let identifier = match (protocol, start >> 24) {
+                (ICMP, 0 | 8) | (ICMPV6, 128 | 129) => header.read::<u16, 4>(),
+                _ => 0,
+            };
+            u32::from(identifier) << 16 | start >> 16
+        }
+        _ => 0,
+    }
+}

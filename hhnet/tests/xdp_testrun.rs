@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The real eBPF programs in the real kernel: `hhnet::xdp` on links of a network
+//! namespace of the test's own.
+
+use std::{net::UdpSocket, process::Command, thread};
+
+use hhnet::xdp::{
+    Mode, Programs, Wanted, detach_link_of,
+    report::{Flow, Transport},
+};
+use nix::{
+    net::if_::if_nametoindex,
+    sched::{CloneFlags, unshare},
+};
+
+/// Runs `test` in a thread of its own, hence in a network namespace of its own
+/// that goes with the thread.
+fn in_netns<T: Send>(test: impl FnOnce() -> T + Send) -> T {
+    let body = || {
+        unshare(CloneFlags::CLONE_NEWNET).expect("new network namespace");
+        test()
+    };
+    thread::scope(|scope| scope.spawn(body).join().expect("test thread"))
+}
+
+fn ip(arguments: &str) {
+    let status = Command::new("ip")
+        .args(arguments.split(' '))
+        .status()
+        .expect("ip(8)");
+    assert!(status.success(), "ip {arguments}");
+}
+
+fn index(name: &str) -> u32 {
+    if_nametoindex(name).expect("interface")
+}
+
+#[test]
+#[ignore = "needs root: run by cargo xtask test"]
+fn native_with_a_jumbo_mtu_generic_where_the_driver_refuses_and_gone_afterwards() {
+    in_netns(|| {
+        ip("link add enp2s1 mtu 9036 type veth peer leaf1 mtu 9036");
+        let mut programs = Programs::load().expect("load");
+        let attach = |programs: &mut Programs, name, wanted| {
+            programs
+                .attach(name, index(name), wanted)
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            attach(&mut programs, "enp2s1", Wanted::Auto),
+            Ok(Mode::Native)
+        );
+        let refused = attach(&mut programs, "lo", Wanted::Native).unwrap_err();
+        let expected = "attaching the XDP program to lo: the driver does not support native XDP";
+        assert!(refused.starts_with(expected), "{refused}");
+        assert_eq!(attach(&mut programs, "lo", Wanted::Auto), Ok(Mode::Generic));
+
+        let reasons: Vec<_> = programs
+            .attachments()
+            .map(|a| a.fallback_reason.clone())
+            .collect();
+        assert_eq!(reasons[0], None);
+        assert!(
+            reasons[1]
+                .as_ref()
+                .is_some_and(|r| r.contains("os error 95")),
+            "{reasons:?}"
+        );
+
+        assert_eq!(programs.detach_all(), []);
+        assert!(!shows_xdp("enp2s1") && !shows_xdp("lo"));
+        attach(&mut programs, "enp2s1", Wanted::Generic).expect("again, generic");
+        assert!(shows_xdp("enp2s1"));
+        drop(programs);
+        assert!(!shows_xdp("enp2s1"));
+    });
+}
+
+#[test]
+#[ignore = "needs root: run by cargo xtask test"]
+fn somebody_elses_program_is_named_and_can_be_detached() {
+    in_netns(|| {
+        let mut theirs = Programs::load().expect("load");
+        theirs
+            .attach("lo", index("lo"), Wanted::Generic)
+            .expect("attach");
+        let id = theirs.xdp().expect("program").info().expect("info").id();
+
+        let mut ours = Programs::load().expect("load");
+        let refused = ours.attach("lo", index("lo"), Wanted::Generic).unwrap_err();
+        assert!(
+            refused
+                .reason()
+                .starts_with("another XDP program is attached"),
+            "{refused}"
+        );
+
+        assert_eq!(detach_link_of(index("lo"), id), Ok(true));
+        assert_eq!(detach_link_of(index("lo"), id), Ok(false));
+        assert_eq!(
+            ours.attach("lo", index("lo"), Wanted::Auto),
+            Ok(Mode::Generic)
+        );
+    });
+}
+
+fn shows_xdp(name: &str) -> bool {
+    let output = Command::new("ip")
+        .args(["link", "show", "dev", name])
+        .output()
+        .expect("ip(8)");
+    String::from_utf8_lossy(&output.stdout).contains("prog/xdp")
+}
+
+#[test]
+#[ignore = "needs root: run by cargo xtask test"]
+fn counts_flows_and_members() {
+    in_netns(|| {
+        ip("link set dev lo up");
+        let mut programs = Programs::load().expect("load");
+        programs
+            .attach("lo", index("lo"), Wanted::Auto)
+            .expect("attach");
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let receiver = UdpSocket::bind(address).expect("bind");
+            let sender = UdpSocket::bind(address).expect("bind");
+            let (from, to) = (
+                sender.local_addr().expect("from"),
+                receiver.local_addr().expect("to"),
+            );
+            for _ in 0..10 {
+                sender.send_to(&[0; 100], to).expect("send");
+                receiver.recv(&mut [0; 100]).expect("receive");
+            }
+            let is_ours = |flow: &&Flow| {
+                let ports = Transport::Ports {
+                    source_port: from.port(),
+                    destination_port: to.port(),
+                };
+                (flow.source, flow.transport) == (from.ip(), ports)
+            };
+            let flows = programs.flows().expect("flows");
+            let flow = flows.iter().find(is_ours).expect("the flow");
+            let headers = if from.is_ipv4() {
+                14 + 20 + 8
+            } else {
+                14 + 40 + 8
+            };
+            assert_eq!((flow.packets, flow.bytes), (10, 10 * (headers + 100)));
+            assert_eq!(
+                (flow.member.as_str(), flow.vlan, flow.protocol),
+                ("lo", None, 17)
+            );
+        }
+        let members = programs.members().expect("members");
+        let [lo] = members.as_slice() else {
+            panic!("{members:?}")
+        };
+        assert_eq!((lo.ipv4.packets, lo.malformed.packets), (10, 0));
+    });
+}
