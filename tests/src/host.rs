@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::namespace::{Namespace, Process};
+use crate::namespace::{self, Namespace, Process};
 use crate::process::{self, Output};
 use crate::wait::{self, PATIENCE};
 
@@ -93,6 +93,24 @@ impl Host {
     #[track_caller]
     pub fn must(&self, line: &str) -> String {
         self.hhnet(line).success(&format!("hhnet {line}")).stdout
+    }
+
+    /// Runs `hhnet LINE` as a user without any right.
+    #[track_caller]
+    pub fn hhnet_as_nobody(&self, line: &str) -> Output {
+        let mut command = self.hhnet_command(line);
+        namespace::unprivileged(&mut command);
+        process::run(&mut command, VERB_DEADLINE)
+    }
+
+    /// Runs `hhnet LINE`, which has to be refused: by one line on stderr with
+    /// all of `words` in it, without an answer, and without a trace.
+    #[track_caller]
+    pub fn refuses(&self, line: &str, words: &[&str]) {
+        let before = self.snapshot();
+        let output = self.hhnet(line);
+        assert_refusal(line, &output, words);
+        self.expect_unchanged(&before);
     }
 
     /// Runs another command line in the machine.
@@ -249,13 +267,38 @@ impl Host {
         assert!(clean.is_some(), "after hhnet cleanup:\n{}", left.join("\n"));
     }
 
+    /// hhnet's log file; empty if there is none.
+    pub fn log(&self) -> String {
+        self.namespace.read(LOG).unwrap_or_default()
+    }
+
     /// What one wants to know about the machine when a test has failed.
     pub fn report(&self) -> String {
-        let log = self.namespace.read(LOG).unwrap_or_default();
-        let state = self.run("ip -d addr show").stdout;
-        let routes = self.run("ip route show table all").stdout;
-        let processes = self.namespace.processes();
-        format!("{state}\n{routes}\n{processes:?}\n{LOG}:\n{log}")
+        let addresses = self.run("ip -d -o addr show").stdout;
+        let links = self.run("ip -d -o link show").stdout;
+        let routes = self.run("ip route show").stdout;
+        let processes = self.hhnet_processes();
+        let log = self.log();
+        format!("{links}{addresses}{routes}{processes:?}\n{LOG}:\n{log}")
+    }
+}
+
+/// Checks that `output` is a refusal: one line on stderr with all of `words`.
+#[track_caller]
+pub fn assert_refusal(line: &str, output: &Output, words: &[&str]) {
+    let said = &output.stderr;
+    assert!(!output.ok(), "hhnet {line}: succeeded");
+    assert_eq!(output.stdout, "", "hhnet {line}: stdout is for answers");
+    assert_eq!(
+        said.lines().count(),
+        1,
+        "hhnet {line}: one line was expected:\n{said}"
+    );
+    for word in words {
+        assert!(
+            said.contains(word),
+            "hhnet {line}: the error does not name {word}:\n{said}"
+        );
     }
 }
 

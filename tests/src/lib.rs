@@ -8,6 +8,7 @@
 //! | `process`   | commands with a deadline, and ones that keep running           |
 //! | `wait`      | conditions with a deadline, instead of sleeps                  |
 //! | `host`      | a server: runs hhnet, is observed through `ip`, leaves nothing |
+//! | `netlink`   | what `ip` does not show                                        |
 //! | `fabric`    | leaves, gateway, VPCs and the connections of servers to them   |
 //! | `dhcp`      | dnsmasq, and a scriptable model of the fabric's own server     |
 //! | `story`     | the demo, as a user would type it                              |
@@ -20,6 +21,7 @@ pub mod dhcp;
 pub mod fabric;
 pub mod host;
 pub mod namespace;
+pub mod netlink;
 pub mod process;
 pub mod story;
 pub mod wait;

@@ -17,7 +17,7 @@ use std::thread;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, sethostname};
+use nix::unistd::{Pid, setgroups, sethostname, setresgid, setresuid};
 
 use crate::process::{self, Output};
 use crate::wait::{self, PATIENCE};
@@ -196,6 +196,20 @@ impl Drop for Namespace {
             left.is_empty().then_some(())
         });
     }
+}
+
+/// Makes `command` run as a user without any right, after it has entered its
+/// machine.
+pub fn unprivileged(command: &mut Command) {
+    const NOBODY: u32 = 65534;
+    let drop_rights = || {
+        setgroups(&[])?;
+        setresgid(NOBODY.into(), NOBODY.into(), NOBODY.into())?;
+        setresuid(NOBODY.into(), NOBODY.into(), NOBODY.into())?;
+        Ok(())
+    };
+    // SAFETY: the closure only makes system calls, allowed between fork and exec.
+    unsafe { command.pre_exec(drop_rights) };
 }
 
 /// Gives the calling thread a network, mounts and a hostname of its own.

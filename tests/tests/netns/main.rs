@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What hhnet does on a kernel without bonds and VLANs. Needs root.
 
+mod bad_input;
+mod cleanup;
+mod getvips;
 mod point_to_point;
+mod usage;

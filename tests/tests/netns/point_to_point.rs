@@ -26,3 +26,24 @@ fn p2p_sets_address_and_default_route_and_cleanup_removes_them() {
         assert_eq!(lab.server.ip("route show default"), "");
     }
 }
+
+/// The port need not be up before.
+#[test]
+fn p2p_brings_the_port_up() {
+    let lab = PointToPoint::new();
+    lab.server.ip("link set enp2s1 down");
+    assert_eq!(
+        lab.server.must("p2p enp2s1 10.0.1.0/31 10.0.1.1"),
+        "10.0.1.0/31\n"
+    );
+    lab.server.namespace().must("ping -c 1 -W 2 10.0.1.1");
+}
+
+/// A second time is a mistake, which changes nothing.
+#[test]
+fn p2p_on_an_address_that_is_there_already_is_refused() {
+    let lab = PointToPoint::new();
+    lab.server.must("p2p enp2s1 10.0.1.0/31 10.0.1.1");
+    lab.server
+        .refuses("p2p enp2s1 10.0.1.0/31 10.0.1.1", &["10.0.1.0/31"]);
+}

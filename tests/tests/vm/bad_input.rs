@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Input that fails because of what is on the machine already, or late: a
+//! failed verb is undone, and what was there before it is not touched.
+
+use hhnet_tests::fabric::Connection;
+
+use crate::Lab;
+
+/// A bond0 that hhnet has not made is not its own to change.
+#[test]
+fn a_foreign_bond0_is_refused_and_left_alone() {
+    let lab = Lab::dnsmasq(Connection::Eslag);
+    lab.server.ip("link add bond0 type bond mode active-backup");
+    lab.server
+        .refuses("bond 1001 layer2+3 enp2s1 enp2s2", &["bond0"]);
+    lab.server.must("cleanup");
+    assert_eq!(
+        lab.server.must("bond 1001 layer2+3 enp2s1 enp2s2"),
+        "10.0.1.10/24\n"
+    );
+}
+
+/// A second bond is refused; the first one keeps its lease.
+#[test]
+fn a_second_bond_is_refused_and_the_first_kept() {
+    let lab = Lab::dnsmasq(Connection::Eslag);
+    lab.server.must("bond 1001 layer2+3 enp2s1");
+    let output = lab.server.hhnet("bond 1001 layer2+3 enp2s2");
+    hhnet_tests::host::assert_refusal("bond, again", &output, &["bond0"]);
+    assert_eq!(lab.server.addresses("bond0.1001"), ["10.0.1.10/24"]);
+    assert_eq!(lab.server.ip_json("link show master bond0").len(), 1);
+    lab.server.namespace().must("ping -c 1 -W 2 10.0.1.1");
+}
+
+#[test]
+fn a_vlan_that_exists_is_refused_and_left_alone() {
+    let lab = Lab::dnsmasq(Connection::Unbundled);
+    lab.server
+        .ip("link add link enp2s1 name enp2s1.1001 type vlan id 1001");
+    lab.server.refuses("vlan 1001 enp2s1", &["enp2s1.1001"]);
+    lab.server.must("cleanup");
+    assert_eq!(lab.server.must("vlan 1001 enp2s1"), "10.0.1.10/24\n");
+}
+
+/// The tag may be taken under another name.
+#[test]
+fn a_vlan_id_that_is_taken_is_refused_and_left_alone() {
+    let lab = Lab::dnsmasq(Connection::Unbundled);
+    lab.server
+        .ip("link add link enp2s1 name other type vlan id 1001");
+    lab.server.refuses("vlan 1001 enp2s1", &["1001"]);
+}
+
+/// The second port does not exist: the first one is given back as it was.
+#[test]
+fn a_bond_with_an_unknown_port_undoes_the_known_one() {
+    let lab = Lab::dnsmasq(Connection::Eslag);
+    lab.server
+        .refuses("bond 1001 layer2+3 enp2s1 enp2s7 --mtu=9036", &["enp2s7"]);
+    assert_eq!(
+        lab.server.must("bond 1001 layer2+3 enp2s1 enp2s2"),
+        "10.0.1.10/24\n"
+    );
+}
+
+/// A port that is a member of something else is not taken away from it.
+#[test]
+fn a_port_of_another_bond_is_refused_and_left_alone() {
+    let lab = Lab::dnsmasq(Connection::Eslag);
+    lab.server.ip("link add bond9 type bond mode active-backup");
+    lab.server.ip("link set enp2s2 down");
+    lab.server.ip("link set enp2s2 master bond9");
+    lab.server
+        .refuses("bond 1001 layer2+3 enp2s1 enp2s2", &["enp2s2"]);
+}
+
+/// A link that cannot be a member (lo) is named, and the other is given back.
+#[test]
+fn a_link_that_cannot_be_bonded_is_named() {
+    let lab = Lab::dnsmasq(Connection::Eslag);
+    lab.server.refuses("bond 1001 layer2+3 enp2s1 lo", &["lo"]);
+}
+
+/// An MTU that the port cannot have fails the verb, and is undone.
+#[test]
+fn an_mtu_the_port_cannot_have_is_refused() {
+    let lab = Lab::dnsmasq(Connection::Unbundled);
+    lab.server
+        .ip("link add link enp2s1 name macvlan0 type macvlan");
+    lab.server.owns("macvlan0");
+    // A macvlan cannot have a larger MTU than the port below it.
+    lab.server
+        .refuses("vlan 1001 macvlan0 --mtu=9036", &["macvlan0", "9036"]);
+    lab.server.ip("link del macvlan0");
+}
