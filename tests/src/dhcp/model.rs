@@ -251,3 +251,118 @@ pub(super) fn mac(request: &Message) -> Option<Mac> {
         .then(|| request.chaddr().try_into().ok())
         .flatten()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
+
+    fn address(host: u8) -> Ipv4Addr {
+        Ipv4Addr::new(10, 0, 1, host)
+    }
+
+    fn server() -> Model {
+        Model::new(Subnet::new(GATEWAY, address(10)..=address(11)))
+    }
+
+    fn message(client: u8, kind: MessageType, options: &[DhcpOption]) -> Message {
+        let mut message = Message::default();
+        message.set_chaddr(&[2, 0, 0, 0, 0, client]);
+        message.opts_mut().insert(DhcpOption::MessageType(kind));
+        for option in options {
+            message.opts_mut().insert(option.clone());
+        }
+        message
+    }
+
+    fn discover(client: u8) -> Message {
+        message(client, MessageType::Discover, &[])
+    }
+
+    fn asking_for(client: u8, host: u8) -> Message {
+        let option = DhcpOption::RequestedIpAddress(address(host));
+        message(client, MessageType::Request, &[option])
+    }
+
+    fn lease_time(reply: &Message) -> Option<u32> {
+        match reply.opts().get(OptionCode::AddressLeaseTime)? {
+            DhcpOption::AddressLeaseTime(seconds) => Some(*seconds),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn the_lowest_free_address_is_offered() {
+        let (mut server, now) = (server(), Instant::now());
+        for (client, host) in [(1, 10), (2, 11), (1, 10)] {
+            let offer = server.reply(&discover(client), now).expect("an offer");
+            assert_eq!(offer.yiaddr(), address(host));
+            assert!(offer.opts().has_msg_type(MessageType::Offer));
+        }
+    }
+
+    #[test]
+    fn an_exhausted_range_is_answered_by_an_empty_reply() {
+        let (mut server, now) = (server(), Instant::now());
+        let replies = [1, 2, 3].map(|client| server.reply(&discover(client), now));
+        let last = replies[2].as_ref().expect("a reply");
+        assert!(last.yiaddr().is_unspecified());
+        assert_eq!(lease_time(last), None);
+        let later = server.reply(&discover(3), now + OFFER).expect("a reply");
+        assert_eq!(later.yiaddr(), address(10), "offers expire");
+    }
+
+    #[test]
+    fn the_address_asked_for_is_given_if_it_is_free() {
+        let (mut server, now) = (server(), Instant::now());
+        let first = server.reply(&asking_for(1, 11), now).expect("a reply");
+        assert_eq!(first.yiaddr(), address(11));
+        let second = server.reply(&asking_for(2, 11), now).expect("a reply");
+        assert_eq!(second.yiaddr(), address(10), "another one, and no refusal");
+        assert!(second.opts().has_msg_type(MessageType::Ack));
+    }
+
+    #[test]
+    fn a_fixed_address_beats_the_one_asked_for() {
+        let (mut server, now) = (server(), Instant::now());
+        server.subnet.fixed.insert([2, 0, 0, 0, 0, 1], address(200));
+        let reply = server.reply(&asking_for(1, 10), now).expect("a reply");
+        assert_eq!(reply.yiaddr(), address(200));
+    }
+
+    #[test]
+    fn releases_are_not_answered() {
+        let release = message(1, MessageType::Release, &[]);
+        assert!(server().reply(&release, Instant::now()).is_none());
+    }
+
+    #[test]
+    fn in_l3_mode_only_a_client_with_an_address_gets_the_full_lease() {
+        let (mut server, now) = (server(), Instant::now());
+        server.subnet.l3 = true;
+        let mut request = asking_for(1, 10);
+        let first = server.reply(&request, now).expect("a reply");
+        assert_eq!(lease_time(&first), Some(10));
+        request.set_ciaddr(address(10));
+        let renewed = server.reply(&request, now).expect("a reply");
+        assert_eq!(lease_time(&renewed), Some(3600));
+        let mask = renewed.opts().get(OptionCode::SubnetMask);
+        assert_eq!(mask, Some(&DhcpOption::SubnetMask(Ipv4Addr::BROADCAST)));
+    }
+
+    #[test]
+    fn the_router_option_gives_way_to_classless_routes() {
+        let (mut server, now) = (server(), Instant::now());
+        let plain = server.reply(&discover(1), now).expect("an offer");
+        assert!(plain.opts().contains(OptionCode::Router));
+        assert!(!plain.opts().contains(OptionCode::ClasslessStaticRoute));
+        server
+            .subnet
+            .routes
+            .push("9.9.9.9/32".parse().expect("a route"));
+        let routed = server.reply(&discover(1), now).expect("an offer");
+        assert!(!routed.opts().contains(OptionCode::Router));
+        assert!(routed.opts().contains(OptionCode::ClasslessStaticRoute));
+    }
+}
