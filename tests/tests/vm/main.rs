@@ -6,6 +6,7 @@ mod agent;
 mod bad_input;
 mod bond;
 mod cleanup;
+mod fabric;
 mod lease;
 mod routes;
 mod vlan;
