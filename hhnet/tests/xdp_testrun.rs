@@ -2,12 +2,17 @@
 //! The real eBPF programs in the real kernel: `hhnet::xdp` on links of a network
 //! namespace of the test's own.
 
-use std::{net::UdpSocket, process::Command, thread};
+#[path = "../../hhnet-ebpf/tests/frames/mod.rs"]
+mod frames;
 
+use std::{collections::BTreeMap, net::UdpSocket, process::Command, thread};
+
+use aya::programs::{TestRun as _, TestRunOptions};
 use hhnet::xdp::{
     Mode, Programs, Wanted, detach_link_of,
     report::{Flow, Transport},
 };
+use hhnet_ebpf::packet::{Content, Frame, Origin, parse};
 use nix::{
     net::if_::if_nametoindex,
     sched::{CloneFlags, unshare},
@@ -158,4 +163,127 @@ fn counts_flows_and_members() {
         };
         assert_eq!((lo.ipv4.packets, lo.malformed.packets), (10, 0));
     });
+}
+
+/// One run of the program over each frame must count what the parser on the host
+/// finds in it.
+#[test]
+#[ignore = "needs root: run by cargo xtask test"]
+fn kernel_and_host_agree_on_every_frame_and_every_truncation() {
+    in_netns(|| {
+        let mut programs = Programs::load().expect("load");
+        // A test run takes place on the loopback interface. It stays down, so
+        // that nothing else is counted.
+        programs
+            .attach("lo", index("lo"), Wanted::Generic)
+            .expect("attach");
+        let mut expected = Expected::default();
+        for frame in all_frames() {
+            expected.add(&frame);
+            let options = TestRunOptions {
+                data_in: Some(&frame),
+                ..TestRunOptions::default()
+            };
+            let result = programs
+                .xdp()
+                .expect("program")
+                .test_run(options)
+                .expect("test run");
+            assert_eq!(result.return_value, XDP_PASS);
+        }
+        assert_eq!(Expected::of(&programs), expected);
+    });
+}
+
+const XDP_PASS: u32 = 2;
+
+/// Each sample, cut at every byte and padded; the kernel refuses to run on less
+/// than an Ethernet header. One jumbo frame, which takes several buffers.
+fn all_frames() -> impl Iterator<Item = Vec<u8>> {
+    let cuts = |(_, frame): (&str, Vec<u8>)| {
+        let padded = [frame.as_slice(), &[0x55; 64]].concat();
+        (14..=frame.len())
+            .map(move |length| frame[..length].to_vec())
+            .chain([padded])
+    };
+    let segment = [frames::tcp(), vec![0xaa; 8_900]].concat();
+    let jumbo = frames::ethernet(&[], 0x0800, &frames::ipv4(0, frames::TCP, 0, &segment));
+    frames::samples().into_iter().flat_map(cuts).chain([jumbo])
+}
+
+/// Packets and bytes by what the member's counters and the flows are called.
+#[derive(Debug, Default, PartialEq)]
+struct Expected(BTreeMap<String, (u64, u64)>);
+
+impl Expected {
+    fn add(&mut self, frame: &[u8]) {
+        let (start, length) = (frame.as_ptr().expose_provenance(), frame.len());
+        let origin = Origin::ingress(0);
+        // SAFETY: the bounds of `frame`.
+        let bounds = unsafe { Frame::new(start, start + length, length as u64, None, origin) };
+        let packet = parse(&bounds);
+        let flow = match packet.content {
+            Content::V4(key) => Some((format!("{:?}", key.addresses()), key.attributes())),
+            Content::V6(key) => Some((format!("{:?}", key.addresses()), key.attributes())),
+            Content::Other(_) => None,
+        };
+        if let Some((addresses, attributes)) = flow {
+            let (transport, vlan) = (Transport::new(attributes), attributes.vlan());
+            let name = format!(
+                "{addresses} {} {transport:?} {vlan:?}",
+                attributes.protocol()
+            );
+            self.count(&name, 1, length);
+        }
+        self.count(&format!("{:?}", packet.content.kind()), 1, length);
+        self.count("double tagged", u64::from(packet.tags > 1), 0);
+        self.count(
+            "later fragments",
+            u64::from(packet.content.is_later_fragment()),
+            0,
+        );
+    }
+
+    fn count(&mut self, name: &str, packets: u64, bytes: usize) {
+        let count = self.0.entry(name.to_owned()).or_default();
+        *count = (count.0 + packets, count.1 + bytes as u64);
+    }
+
+    /// What the program counted.
+    fn of(programs: &Programs) -> Self {
+        let mut counted = Self::default();
+        for flow in programs.flows().expect("flows") {
+            let addresses = format!("({}, {})", flow.source, flow.destination);
+            let Flow {
+                protocol,
+                transport,
+                vlan,
+                packets,
+                bytes,
+                ..
+            } = flow;
+            let name = format!("{addresses} {protocol} {transport:?} {vlan:?}");
+            counted.count(&name, packets, bytes as usize);
+        }
+        let members = programs.members().expect("members");
+        let [lo] = members.as_slice() else {
+            panic!("{members:?}")
+        };
+        let kinds = [
+            ("Ipv4", lo.ipv4),
+            ("Ipv6", lo.ipv6),
+            ("Arp", lo.arp),
+            ("Lacp", lo.lacp),
+            ("Lldp", lo.lldp),
+            ("Other", lo.other),
+            ("Malformed", lo.malformed),
+        ];
+        for (name, count) in kinds {
+            counted.count(name, count.packets, count.bytes as usize);
+        }
+        counted.count("double tagged", lo.double_tagged, 0);
+        counted.count("later fragments", lo.later_fragments, 0);
+        assert_eq!(lo.uncounted.packets, 0);
+        counted
+    }
 }

@@ -11,6 +11,7 @@ mod error;
 mod links;
 mod read;
 pub mod report;
+mod text;
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `hhnet flows`: order, text and JSON.
+//! What `hhnet flows` reports: the data, its order and its JSON.
 
 use std::{cmp::Reverse, net::IpAddr};
 
@@ -190,23 +190,6 @@ impl FlowReport {
             total_flows,
         }
     }
-
-    /// The text for a terminal: flows, then members. Ends with a newline.
-    pub fn text(&self) -> String {
-        let mut text = if self.flows.is_empty() {
-            "no flows yet\n".to_owned()
-        } else {
-            table(&FLOW_COLUMNS, self.flows.iter().map(flow_row))
-        };
-        if self.flows.len() < self.total_flows {
-            text += &format!("({} of {} flows)\n", self.flows.len(), self.total_flows);
-        }
-        if !self.members.is_empty() {
-            text.push('\n');
-            text += &table(&MEMBER_COLUMNS, self.members.iter().map(member_row));
-        }
-        text
-    }
 }
 
 fn rank(flow: &Flow) -> impl Ord + use<'_> {
@@ -232,168 +215,105 @@ fn rank(flow: &Flow) -> impl Ord + use<'_> {
     (Reverse(flow.bytes), Reverse(flow.packets), name)
 }
 
-/// A heading, and whether its column is of numbers, set to the right.
-type Column = (&'static str, bool);
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
 
-const FLOW_COLUMNS: [Column; 9] = [
-    ("MEMBER", false),
-    ("DIR", false),
-    ("VLAN", true),
-    ("PROTO", false),
-    ("SOURCE", false),
-    ("DESTINATION", false),
-    ("PACKETS", true),
-    ("BYTES", true),
-    ("INFO", false),
-];
+    use serde_json::json;
 
-fn flow_row(flow: &Flow) -> [String; 9] {
-    let (source_port, destination_port, info) = match flow.transport {
-        Transport::Ports {
-            source_port,
-            destination_port,
-        } => (Some(source_port), Some(destination_port), String::new()),
-        Transport::Icmp {
-            icmp_type,
-            icmp_code,
-            icmp_id,
-        } => (
-            None,
-            None,
-            icmp(flow.protocol, icmp_type, icmp_code, icmp_id),
-        ),
-        Transport::Fragments { .. } => (None, None, "later fragments".to_owned()),
-        Transport::Nothing {} => (None, None, String::new()),
-    };
-    [
-        flow.member.clone(),
-        match flow.direction {
-            Direction::In => "in".to_owned(),
-            Direction::Out => "out".to_owned(),
-        },
-        flow.vlan
-            .map_or_else(|| "-".to_owned(), |vlan| vlan.to_string()),
-        protocol(flow.protocol),
-        endpoint(flow.source, source_port),
-        endpoint(flow.destination, destination_port),
-        flow.packets.to_string(),
-        flow.bytes.to_string(),
-        info,
-    ]
-}
+    use super::*;
 
-const MEMBER_COLUMNS: [Column; 9] = [
-    ("MEMBER", false),
-    ("XDP", false),
-    ("IPV4", true),
-    ("IPV6", true),
-    ("ARP", true),
-    ("LACP", true),
-    ("LLDP", true),
-    ("OTHER", true),
-    ("MALFORMED", true),
-];
-
-fn member_row(member: &Member) -> [String; 9] {
-    let packets = |counted: Counted| counted.packets.to_string();
-    [
-        member.name.clone(),
-        member
-            .mode
-            .map_or_else(|| "detached".to_owned(), |mode| mode.to_string()),
-        packets(member.ipv4),
-        packets(member.ipv6),
-        packets(member.arp),
-        packets(member.lacp),
-        packets(member.lldp),
-        packets(member.other),
-        packets(member.malformed),
-    ]
-}
-
-/// Rows under headings, columns two spaces apart, no space at a line's end.
-fn table<const N: usize>(columns: &[Column; N], rows: impl Iterator<Item = [String; N]>) -> String {
-    let headings = columns.map(|(heading, _)| heading.to_owned());
-    let lines: Vec<[String; N]> = std::iter::once(headings).chain(rows).collect();
-    let widths: [usize; N] = std::array::from_fn(|column| {
-        lines
-            .iter()
-            .map(|line| line[column].len())
-            .max()
-            .unwrap_or_default()
-    });
-    let mut text = String::new();
-    for line in &lines {
-        let cells = line
-            .iter()
-            .zip(columns)
-            .zip(widths)
-            .map(|((cell, (_, right)), width)| {
-                if *right {
-                    format!("{cell:>width$}")
-                } else {
-                    format!("{cell:<width$}")
-                }
-            });
-        text += cells.collect::<Vec<_>>().join("  ").trim_end();
-        text.push('\n');
+    fn flow(member: &str, bytes: u64, transport: Transport) -> Flow {
+        Flow {
+            member: member.to_owned(),
+            direction: Direction::In,
+            vlan: None,
+            protocol: 6,
+            source: Ipv4Addr::new(10, 0, 1, 10).into(),
+            destination: Ipv4Addr::new(10, 0, 1, 1).into(),
+            transport,
+            packets: 3,
+            bytes,
+            age_ms: 2000,
+            idle_ms: 10,
+        }
     }
-    text
-}
 
-fn endpoint(address: IpAddr, port: Option<u16>) -> String {
-    match (address, port) {
-        (IpAddr::V6(address), Some(port)) => format!("[{address}]:{port}"),
-        (address, Some(port)) => format!("{address}:{port}"),
-        (address, None) => address.to_string(),
+    #[test]
+    fn most_bytes_first_and_equal_ones_by_name() {
+        let flows = [("b", 5), ("a", 5), ("c", 70)]
+            .map(|(member, bytes)| flow(member, bytes, Transport::Nothing {}));
+        let report = FlowReport::new(Vec::new(), flows.to_vec(), Some(2));
+        let members: Vec<_> = report
+            .flows
+            .iter()
+            .map(|flow| flow.member.as_str())
+            .collect();
+        assert_eq!((members, report.total_flows), (vec!["c", "a"], 3));
+        assert_eq!(
+            FlowReport::new(Vec::new(), flows.to_vec(), None)
+                .flows
+                .len(),
+            3
+        );
     }
-}
 
-/// The keyword of IANA's registry, or the number.
-fn protocol(number: u8) -> String {
-    let name = match number {
-        0 => "hopopt",
-        1 => "icmp",
-        2 => "igmp",
-        4 => "ipip",
-        6 => "tcp",
-        17 => "udp",
-        33 => "dccp",
-        41 => "ipv6",
-        47 => "gre",
-        50 => "esp",
-        51 => "ah",
-        58 => "icmpv6",
-        59 => "no-next",
-        88 => "eigrp",
-        89 => "ospf",
-        103 => "pim",
-        112 => "vrrp",
-        132 => "sctp",
-        136 => "udplite",
-        _ => return number.to_string(),
-    };
-    name.to_owned()
-}
+    #[test]
+    fn json_shows_what_the_protocol_has_and_nothing_else() {
+        let ports = Transport::Ports {
+            source_port: 40000,
+            destination_port: 443,
+        };
+        let mut tagged = flow("enp2s1", 300, ports);
+        tagged.vlan = Some(1001);
+        let expected = json!({
+            "member": "enp2s1", "direction": "in", "vlan": 1001, "protocol": 6,
+            "source": "10.0.1.10", "destination": "10.0.1.1",
+            "source_port": 40000, "destination_port": 443,
+            "packets": 3, "bytes": 300, "age_ms": 2000, "idle_ms": 10,
+        });
+        assert_eq!(serde_json::to_value(tagged).expect("JSON"), expected);
 
-fn icmp(protocol: u8, kind: u8, code: u8, id: u16) -> String {
-    let name = match (protocol, kind) {
-        (1, 8) | (58, 128) => return format!("echo request, id {id}"),
-        (1, 0) | (58, 129) => return format!("echo reply, id {id}"),
-        (1, 3) | (58, 1) => "unreachable",
-        (1, 5) | (58, 137) => "redirect",
-        (1, 11) | (58, 3) => "time exceeded",
-        (58, 2) => "packet too big",
-        (58, 133) => "router solicitation",
-        (58, 134) => "router advertisement",
-        (58, 135) => "neighbour solicitation",
-        (58, 136) => "neighbour advertisement",
-        (58, 130..=132 | 143) => "multicast listener",
-        _ => return format!("type {kind} code {code}"),
-    };
-    if code == 0 {
-        name.to_owned()
-    } else {
-        format!("{name}, code {code}")
+        let echo = Transport::Icmp {
+            icmp_type: 8,
+            icmp_code: 0,
+            icmp_id: 77,
+        };
+        let echo = serde_json::to_value(flow("enp2s1", 1, echo)).expect("JSON");
+        assert_eq!(
+            (&echo["icmp_type"], &echo["icmp_id"]),
+            (&json!(8), &json!(77))
+        );
+        assert_eq!(
+            (&echo["vlan"], echo.get("source_port")),
+            (&json!(null), None)
+        );
+    }
+
+    #[test]
+    fn member_counters_by_kind() {
+        let mut counters = MemberCounters::default();
+        for (position, kind) in Kind::ALL.into_iter().enumerate() {
+            let packets = position as u64 + 1;
+            counters.kinds[kind as usize] = Count {
+                packets,
+                bytes: 100 * packets,
+            };
+        }
+        let member = Member::new("enp2s1", Some(Mode::Native), &counters);
+        let json = serde_json::to_value(&member).expect("JSON");
+        assert_eq!(
+            (&json["name"], &json["mode"]),
+            (&json!("enp2s1"), &json!("native"))
+        );
+        let kinds = ["ipv4", "ipv6", "arp", "lacp", "lldp", "other", "malformed"];
+        for (position, kind) in kinds.into_iter().enumerate() {
+            let packets = position as u64 + 1;
+            assert_eq!(
+                json[kind],
+                json!({ "packets": packets, "bytes": 100 * packets }),
+                "{kind}"
+            );
+        }
     }
 }

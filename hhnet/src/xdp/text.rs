@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `hhnet flows` as text.
+
+use std::net::IpAddr;
+
+use super::report::{Counted, Direction, Flow, FlowReport, Member, Transport};
+
+impl FlowReport {
+    /// The text for a terminal: flows, then members. Ends with a newline.
+    pub fn text(&self) -> String {
+        let mut text = if self.flows.is_empty() {
+            "no flows yet\n".to_owned()
+        } else {
+            table(&FLOW_COLUMNS, self.flows.iter().map(flow_row))
+        };
+        if self.flows.len() < self.total_flows {
+            text += &format!("({} of {} flows)\n", self.flows.len(), self.total_flows);
+        }
+        if !self.members.is_empty() {
+            text.push('\n');
+            text += &table(&MEMBER_COLUMNS, self.members.iter().map(member_row));
+        }
+        text
+    }
+}
+
+/// A heading, and whether its column is of numbers, set to the right.
+type Column = (&'static str, bool);
+
+const FLOW_COLUMNS: [Column; 9] = [
+    ("MEMBER", false),
+    ("DIR", false),
+    ("VLAN", true),
+    ("PROTO", false),
+    ("SOURCE", false),
+    ("DESTINATION", false),
+    ("PACKETS", true),
+    ("BYTES", true),
+    ("INFO", false),
+];
+
+fn flow_row(flow: &Flow) -> [String; 9] {
+    let (source_port, destination_port, info) = match flow.transport {
+        Transport::Ports {
+            source_port,
+            destination_port,
+        } => (Some(source_port), Some(destination_port), String::new()),
+        Transport::Icmp {
+            icmp_type,
+            icmp_code,
+            icmp_id,
+        } => (
+            None,
+            None,
+            icmp(flow.protocol, icmp_type, icmp_code, icmp_id),
+        ),
+        Transport::Fragments { .. } => (None, None, "later fragments".to_owned()),
+        Transport::Nothing {} => (None, None, String::new()),
+    };
+    [
+        flow.member.clone(),
+        match flow.direction {
+            Direction::In => "in".to_owned(),
+            Direction::Out => "out".to_owned(),
+        },
+        flow.vlan
+            .map_or_else(|| "-".to_owned(), |vlan| vlan.to_string()),
+        protocol(flow.protocol),
+        endpoint(flow.source, source_port),
+        endpoint(flow.destination, destination_port),
+        flow.packets.to_string(),
+        flow.bytes.to_string(),
+        info,
+    ]
+}
+
+const MEMBER_COLUMNS: [Column; 9] = [
+    ("MEMBER", false),
+    ("XDP", false),
+    ("IPV4", true),
+    ("IPV6", true),
+    ("ARP", true),
+    ("LACP", true),
+    ("LLDP", true),
+    ("OTHER", true),
+    ("MALFORMED", true),
+];
+
+fn member_row(member: &Member) -> [String; 9] {
+    let packets = |counted: Counted| counted.packets.to_string();
+    [
+        member.name.clone(),
+        member
+            .mode
+            .map_or_else(|| "detached".to_owned(), |mode| mode.to_string()),
+        packets(member.ipv4),
+        packets(member.ipv6),
+        packets(member.arp),
+        packets(member.lacp),
+        packets(member.lldp),
+        packets(member.other),
+        packets(member.malformed),
+    ]
+}
+
+/// Rows under headings, columns two spaces apart, no space at a line's end.
+fn table<const N: usize>(columns: &[Column; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let headings = columns.map(|(heading, _)| heading.to_owned());
+    let lines: Vec<[String; N]> = std::iter::once(headings).chain(rows).collect();
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        lines
+            .iter()
+            .map(|line| line[column].len())
+            .max()
+            .unwrap_or_default()
+    });
+    let mut text = String::new();
+    for line in &lines {
+        let cells = line
+            .iter()
+            .zip(columns)
+            .zip(widths)
+            .map(|((cell, (_, right)), width)| {
+                if *right {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
+                }
+            });
+        text += cells.collect::<Vec<_>>().join("  ").trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+fn endpoint(address: IpAddr, port: Option<u16>) -> String {
+    match (address, port) {
+        (IpAddr::V6(address), Some(port)) => format!("[{address}]:{port}"),
+        (address, Some(port)) => format!("{address}:{port}"),
+        (address, None) => address.to_string(),
+    }
+}
+
+/// The keyword of IANA's registry, or the number.
+fn protocol(number: u8) -> String {
+    let name = match number {
+        0 => "hopopt",
+        1 => "icmp",
+        2 => "igmp",
+        4 => "ipip",
+        6 => "tcp",
+        17 => "udp",
+        33 => "dccp",
+        41 => "ipv6",
+        47 => "gre",
+        50 => "esp",
+        51 => "ah",
+        58 => "icmpv6",
+        59 => "no-next",
+        88 => "eigrp",
+        89 => "ospf",
+        103 => "pim",
+        112 => "vrrp",
+        132 => "sctp",
+        136 => "udplite",
+        _ => return number.to_string(),
+    };
+    name.to_owned()
+}
+
+fn icmp(protocol: u8, kind: u8, code: u8, id: u16) -> String {
+    let name = match (protocol, kind) {
+        (1, 8) | (58, 128) => return format!("echo request, id {id}"),
+        (1, 0) | (58, 129) => return format!("echo reply, id {id}"),
+        (1, 3) | (58, 1) => "unreachable",
+        (1, 5) | (58, 137) => "redirect",
+        (1, 11) | (58, 3) => "time exceeded",
+        (58, 2) => "packet too big",
+        (58, 133) => "router solicitation",
+        (58, 134) => "router advertisement",
+        (58, 135) => "neighbour solicitation",
+        (58, 136) => "neighbour advertisement",
+        (58, 130..=132 | 143) => "multicast listener",
+        _ => return format!("type {kind} code {code}"),
+    };
+    if code == 0 {
+        name.to_owned()
+    } else {
+        format!("{name}, code {code}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Mode, *};
+
+    fn flow(protocol: u8, addresses: (&str, &str), transport: Transport) -> Flow {
+        Flow {
+            member: "enp2s1".to_owned(),
+            direction: Direction::In,
+            vlan: Some(1001),
+            protocol,
+            source: addresses.0.parse().expect("address"),
+            destination: addresses.1.parse().expect("address"),
+            transport,
+            packets: 7,
+            bytes: 1234,
+            age_ms: 0,
+            idle_ms: 0,
+        }
+    }
+
+    #[test]
+    fn columns_line_up() {
+        let v4 = ("10.0.1.10", "10.0.1.1");
+        let mut flows = vec![
+            flow(
+                6,
+                v4,
+                Transport::Ports {
+                    source_port: 40000,
+                    destination_port: 443,
+                },
+            ),
+            flow(
+                1,
+                v4,
+                Transport::Icmp {
+                    icmp_type: 8,
+                    icmp_code: 0,
+                    icmp_id: 77,
+                },
+            ),
+            flow(
+                17,
+                ("fd00::10", "fd00::1"),
+                Transport::Ports {
+                    source_port: 53,
+                    destination_port: 5353,
+                },
+            ),
+            flow(17, v4, Transport::Fragments { fragments: true }),
+            flow(250, v4, Transport::Nothing {}),
+        ];
+        flows[0].bytes = 98_765_432;
+        flows[1].vlan = None;
+        let packets = Counted {
+            packets: 12,
+            bytes: 0,
+        };
+        let mode = Some(Mode::Native);
+        let member = Member {
+            name: "enp2s1".into(),
+            mode,
+            ipv4: packets,
+            ..Member::default()
+        };
+        let report = FlowReport {
+            members: vec![member],
+            flows,
+            total_flows: 9,
+        };
+        let expected = "\
+MEMBER  DIR  VLAN  PROTO  SOURCE           DESTINATION     PACKETS     BYTES  INFO
+enp2s1  in   1001  tcp    10.0.1.10:40000  10.0.1.1:443          7  98765432
+enp2s1  in      -  icmp   10.0.1.10        10.0.1.1              7      1234  echo request, id 77
+enp2s1  in   1001  udp    [fd00::10]:53    [fd00::1]:5353        7      1234
+enp2s1  in   1001  udp    10.0.1.10        10.0.1.1              7      1234  later fragments
+enp2s1  in   1001  250    10.0.1.10        10.0.1.1              7      1234
+(5 of 9 flows)
+
+MEMBER  XDP     IPV4  IPV6  ARP  LACP  LLDP  OTHER  MALFORMED
+enp2s1  native    12     0    0     0     0      0          0
+";
+        assert_eq!(report.text(), expected);
+    }
+
+    #[test]
+    fn nothing_counted_yet() {
+        assert_eq!(FlowReport::default().text(), "no flows yet\n");
+    }
+
+    #[test]
+    fn icmp_in_words() {
+        assert_eq!(icmp(58, 135, 0, 0), "neighbour solicitation");
+        assert_eq!(icmp(1, 3, 4, 0), "unreachable, code 4");
+        assert_eq!(icmp(1, 200, 3, 0), "type 200 code 3");
+    }
+}
