@@ -44,16 +44,10 @@ fn live() -> Result<()> {
     let mut report = open_port("report")?;
     let mut job = job(std::env::args().skip(1).collect())?;
     writeln!(report, "hhnet-vm: up").context("reporting")?;
-    let status = match job.spawn() {
-        Ok(child) => reap_until_exit_of(Pid::from_raw(child.id().try_into()?))?,
-        Err(error) => {
-            fs::write(
-                "/dev/kmsg",
-                format!("<0>vm-init: starting {job:?}: {error}\n"),
-            )?;
-            127 // as a shell says "command not found"
-        }
-    };
+    let child = job
+        .spawn()
+        .with_context(|| format!("starting {:?}", job.get_program()))?;
+    let status = reap_until_exit_of(Pid::from_raw(child.id().try_into()?))?;
     writeln!(report, "hhnet-vm: exit {status}").context("reporting")
 }
 

@@ -14,9 +14,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::payload::Payload;
-use crate::setup;
 use crate::setup::kernel::{self, Kernel};
 use crate::workspace::Workspace;
+use crate::{progress, setup};
+use accel::{Accel, PROBE_TIMEOUT};
 use archive::Archive;
 
 /// What to do in a VM.
@@ -46,7 +47,16 @@ pub(crate) struct Outcome {
 /// Whatever keeps the VM from delivering the command's exit status.
 pub(crate) fn run(workspace: &Workspace, job: &Job) -> Result<Outcome> {
     let machine = machine(workspace, job.kernel)?;
-    let accel = accel::choose(workspace)?;
+    let accel = accel::choose(&workspace.vm(), |accel| {
+        let command = vec!["true".to_owned()];
+        let probe = Job {
+            command,
+            interactive: false,
+            timeout: PROBE_TIMEOUT,
+            ..*job
+        };
+        boot(workspace, &machine, accel, &probe).map(drop)
+    })?;
     boot(workspace, &machine, accel, job)
 }
 
@@ -69,12 +79,7 @@ fn machine(workspace: &Workspace, kernel: Kernel) -> Result<Machine> {
     })
 }
 
-fn boot(
-    workspace: &Workspace,
-    machine: &Machine,
-    accel: accel::Accel,
-    job: &Job,
-) -> Result<Outcome> {
+fn boot(workspace: &Workspace, machine: &Machine, accel: Accel, job: &Job) -> Result<Outcome> {
     let dir = tempfile::Builder::new()
         .prefix("run-")
         .tempdir_in(workspace.vm())
@@ -84,11 +89,15 @@ fn boot(
     let initramfs = dir.path().join("initramfs.cpio");
     archive::concatenate(&[&machine.tools, &machine.modules, &payload], &initramfs)?;
 
-    let console = dir.path().join("console.log");
-    let result = qemu::run(&machine.kernel, &initramfs, &console, accel, job);
-    result
+    let files = qemu::Files {
+        kernel: &machine.kernel,
+        initramfs: &initramfs,
+        console: &dir.path().join("console.log"),
+        stderr: &dir.path().join("qemu.log"),
+    };
+    qemu::run(&files, accel, job)
         .with_context(|| format!("running a VM with Linux {}", job.kernel.name()))
-        .map_err(|error| error.context(qemu::console_tail(&console)))
+        .inspect_err(|_| progress::note(&files.last_words()))
 }
 
 /// Our init, the programs under test, and the command line: NUL-separated in a file,

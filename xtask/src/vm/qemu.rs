@@ -5,7 +5,7 @@
 //! ports of a virtio-serial device: "report" for its init, and for the command either
 //! "output" or, when interactive, the terminal hvc0.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -46,19 +46,40 @@ impl Drop for Guest {
     }
 }
 
+/// What QEMU boots, and where it leaves its logs.
+pub(super) struct Files<'a> {
+    pub(super) kernel: &'a Path,
+    pub(super) initramfs: &'a Path,
+    pub(super) console: &'a Path,
+    pub(super) stderr: &'a Path,
+}
+
+impl Files<'_> {
+    /// The ends of the logs.
+    pub(super) fn last_words(&self) -> String {
+        let tail = |log: &Path| {
+            let log = fs::read(log).unwrap_or_default();
+            let log = String::from_utf8_lossy(&log);
+            let lines: Vec<&str> = log.lines().collect();
+            lines[lines.len().saturating_sub(30)..].join("\n")
+        };
+        format!(
+            "the VM's console:\n{}\nQEMU:\n{}",
+            tail(self.console),
+            tail(self.stderr)
+        )
+    }
+}
+
 /// Boots, waits for the verdict and for the end of the output.
-pub(super) fn run(
-    kernel: &Path,
-    initramfs: &Path,
-    console: &Path,
-    accel: Accel,
-    job: &Job,
-) -> Result<Outcome> {
+pub(super) fn run(files: &Files, accel: Accel, job: &Job) -> Result<Outcome> {
     let deadline = Instant::now() + job.timeout;
     let (report, report_guest) = port()?;
     let (output, output_guest) = port()?;
 
-    let mut qemu = command(kernel, initramfs, console, accel);
+    let mut qemu = command(files, accel);
+    let stderr = File::create(files.stderr).context("creating QEMU's log")?;
+    qemu.stderr(stderr);
     add_port(&mut qemu, "report", &report_guest);
     if job.interactive {
         qemu.args(["-chardev", "stdio,id=terminal,signal=off"]);
@@ -87,7 +108,7 @@ pub(super) fn run(
     Ok(Outcome { status, output })
 }
 
-fn command(kernel: &Path, initramfs: &Path, console: &Path, accel: Accel) -> Command {
+fn command(files: &Files, accel: Accel) -> Command {
     // setpriv: should we be killed, the VM dies too.
     let mut qemu = Command::new("setpriv");
     qemu.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"])
@@ -105,11 +126,11 @@ fn command(kernel: &Path, initramfs: &Path, console: &Path, accel: Accel) -> Com
         .args(["-nodefaults", "-no-user-config"])
         .args(accel.arguments())
         .arg("-kernel")
-        .arg(kernel)
+        .arg(files.kernel)
         .arg("-initrd")
-        .arg(initramfs)
+        .arg(files.initramfs)
         .arg("-serial")
-        .arg(format!("file:{}", console.display()))
+        .arg(format!("file:{}", files.console.display()))
         .args(["-device", "virtio-serial-pci"]);
     qemu
 }
@@ -178,13 +199,4 @@ fn wait_for_power_off(qemu: &mut Child) -> Result<()> {
         thread::sleep(Duration::from_millis(20));
     }
     Ok(())
-}
-
-/// The end of the console, for an error message.
-pub(super) fn console_tail(console: &Path) -> String {
-    let log = fs::read(console).unwrap_or_default();
-    let log = String::from_utf8_lossy(&log);
-    let lines: Vec<&str> = log.lines().collect();
-    let tail = &lines[lines.len().saturating_sub(30)..];
-    format!("the VM's console ended with:\n{}", tail.join("\n"))
 }
