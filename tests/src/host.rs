@@ -62,12 +62,18 @@ impl Host {
         self.links.borrow_mut().push(link.to_owned());
     }
 
-    /// Waits until all ports have their carrier, which comes a moment after
-    /// both ends are up.
-    pub(crate) fn settle(&self) {
-        let up = |link: &&Value| link.get("operstate").is_some_and(|state| state == "UP");
+    /// Brings all links up, and waits until all ports have their carrier, which
+    /// comes a moment after both ends are up.
+    pub(crate) fn power_up(&self) {
+        let own = self.links.borrow();
+        let up: String = own
+            .iter()
+            .map(|link| format!("link set {link} up\n"))
+            .collect();
+        self.namespace.ip_batch(&up);
+        let has_carrier = |link: &&Value| link["operstate"] == "UP";
         wait::until("carrier on all ports", PATIENCE, || {
-            self.ip_json("link show").iter().filter(up).count() + 1 == self.links.borrow().len()
+            self.ip_json("link show").iter().filter(has_carrier).count() + 1 == own.len()
         });
     }
 

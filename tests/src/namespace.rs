@@ -41,7 +41,7 @@ pub struct Process {
 }
 
 impl Namespace {
-    /// Makes an empty machine called `name`, with `lo` up.
+    /// Makes an empty machine called `name`.
     pub fn new(name: &str) -> Self {
         // unshare(2) concerns the calling thread: use one that ends right after.
         let [net, mnt, uts] = thread::scope(|scope| {
@@ -66,7 +66,6 @@ impl Namespace {
         // second, which makes snapshots of the machine differ for no reason.
         namespace.sysctl("net/ipv6/conf/default/accept_dad", "0");
         namespace.sysctl("net/ipv6/conf/all/accept_dad", "0");
-        namespace.ip_batch("link set lo up");
         namespace
     }
 

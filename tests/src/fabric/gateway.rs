@@ -22,18 +22,6 @@ impl Gateway {
     pub(super) fn new() -> Self {
         let namespace = Namespace::new("gateway");
         namespace.sysctl("net/ipv4/ip_forward", "1");
-        namespace.ip_batch(
-            "link add br0 type bridge vlan_filtering 1 vlan_default_pvid 0 mcast_snooping 0
-             link set br0 up",
-        );
-        for (vlan, gateway) in VPCS {
-            namespace.bridge_batch(&format!("vlan add dev br0 vid {vlan} self"));
-            namespace.ip_batch(&format!(
-                "link add link br0 name br0.{vlan} type vlan id {vlan}
-                 addr add {gateway}/24 dev br0.{vlan}
-                 link set br0.{vlan} up"
-            ));
-        }
         Self { namespace }
     }
 
@@ -41,17 +29,29 @@ impl Gateway {
         &self.namespace
     }
 
-    /// Connects a leaf's uplink. Leaves do not hear each other through the
-    /// gateway (split horizon), else a frame would come back by the other leaf.
-    pub(super) fn attach(&self, port: &str) {
-        self.namespace
-            .ip_batch(&format!("link set {port} master br0 up"));
-        let vlans: String = VPCS
-            .iter()
-            .map(|(vlan, _)| format!("vlan add dev {port} vid {vlan}\n"))
-            .collect();
-        self.namespace
-            .bridge_batch(&format!("link set dev {port} isolated on\n{vlans}"));
+    /// Makes the VPCs, and connects them to the leaves by these ports. Leaves do
+    /// not hear each other through the gateway (split horizon), else a frame
+    /// would come back by the other leaf.
+    pub(super) fn attach(&self, ports: &[String]) {
+        let mut links = String::from(
+            "link add br0 type bridge vlan_filtering 1 vlan_default_pvid 0 mcast_snooping 0\n\
+             link set br0 up\n",
+        );
+        let mut vlans = String::new();
+        for port in ports {
+            links += &format!("link set {port} master br0 up\n");
+            links += &format!("link set {port} type bridge_slave isolated on\n");
+        }
+        for (vlan, gateway) in VPCS {
+            links += &format!("link add link br0 name br0.{vlan} up type vlan id {vlan}\n");
+            links += &format!("addr add {gateway}/24 dev br0.{vlan}\n");
+            vlans += &format!("vlan add dev br0 vid {vlan} self\n");
+            for port in ports {
+                vlans += &format!("vlan add dev {port} vid {vlan}\n");
+            }
+        }
+        self.namespace.ip_batch(&links);
+        self.namespace.bridge_batch(&vlans);
     }
 
     pub(super) fn vpc(&self, vlan: u16) -> Vpc<'_> {

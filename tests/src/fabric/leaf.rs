@@ -17,20 +17,19 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    /// Makes leaf-`number` and connects it to the gateway.
+    /// Makes leaf-`number`, with a cable to the gateway's port [`uplink`].
     pub(super) fn new(number: u8, gateway: &Gateway) -> Self {
         let namespace = Namespace::new(&format!("leaf-{number}"));
         // Its own IPv6 chatter would be traffic that no test has sent.
         namespace.sysctl("net/ipv6/conf/default/disable_ipv6", "1");
-        let uplink = format!("leaf{number}");
         namespace.ip_batch(&format!(
             "link add br0 type bridge mcast_snooping 0
              link set br0 up
-             link add uplink type veth peer name {uplink} netns {gateway}
+             link add uplink type veth peer name {port} netns {gateway}
              link set uplink master br0 up",
+            port = uplink(number),
             gateway = gateway.namespace().path(),
         ));
-        gateway.attach(&uplink);
         Self { namespace }
     }
 
@@ -39,51 +38,60 @@ impl Leaf {
         &self.namespace
     }
 
-    /// Lays a cable to the server's NIC `enp2s<nic>`; returns the leaf's port.
-    pub(super) fn cable(&self, host: &Host, server: u8, nic: u8) -> String {
+    /// Lays a cable to the server's NIC `enp2s<nic>`, to a plain port.
+    pub(super) fn connect(&self, host: &Host, server: u8, nic: u8) {
         let port = port_name(server, nic);
-        let server_port = format!("enp2s{nic}");
-        self.namespace.ip_batch(&format!(
-            "link add {port} type veth peer name {server_port} address {mac} netns {path}",
-            mac = mac(server, nic),
-            path = host.namespace().path(),
-        ));
-        // A veth sender leaves the VLAN tag beside the packet, where XDP on the
-        // other end does not see it. A NIC's wire has it in the packet.
-        self.namespace
-            .must(&format!("ethtool -K {port} txvlan off"));
-        host.namespace()
-            .ip_batch(&format!("link set {server_port} up"));
-        host.owns(&server_port);
-        port
+        self.lay_cables(
+            host,
+            server,
+            &[nic],
+            &format!("link set {port} master br0 up"),
+        );
     }
 
-    /// Makes a port (or a group of ports) part of the switch.
-    pub(super) fn bridge(&self, port: &str) {
-        self.namespace
-            .ip_batch(&format!("link set {port} master br0 up"));
-    }
-
-    /// Groups ports toward one server by LACP.
-    pub(super) fn bundle(&self, server: u8, ports: &[String]) {
+    /// Lays cables to NICs of the server, and groups their ports by LACP.
+    pub(super) fn connect_bundled(&self, host: &Host, server: u8, nics: &[u8]) {
         let lag = lag_name(server);
-        let enslave: String = ports
+        let members: String = nics
             .iter()
-            .map(|port| format!("link set {port} master {lag}\n"))
+            .map(|nic| format!("link set {} master {lag}\n", port_name(server, *nic)))
             .collect();
-        self.namespace.ip_batch(&format!(
+        let bundle = format!(
             "link add {lag} type bond mode 802.3ad miimon 100 lacp_rate fast \
                  ad_actor_system {LACP_SYSTEM} ad_user_port_key {server}
-             {enslave}"
-        ));
-        self.bridge(&lag);
+             {members}
+             link set {lag} master br0 up"
+        );
+        self.lay_cables(host, server, nics, &bundle);
+    }
+
+    fn lay_cables(&self, host: &Host, server: u8, nics: &[u8], then: &str) {
+        let cable = |nic: &u8| {
+            let (port, mac, path) = (
+                port_name(server, *nic),
+                mac(server, *nic),
+                host.namespace().path(),
+            );
+            format!("link add {port} type veth peer name enp2s{nic} address {mac} netns {path}\n")
+        };
+        let cables: String = nics.iter().map(cable).collect();
+        self.namespace.ip_batch(&(cables + then));
+        for nic in nics {
+            // A veth sender leaves the VLAN tag beside the packet, where XDP on the
+            // other end does not see it. A NIC's wire has it in the packet.
+            self.namespace.must(&format!(
+                "ethtool -K {} txvlan off",
+                port_name(server, *nic)
+            ));
+            host.owns(&format!("enp2s{nic}"));
+        }
     }
 
     /// Ends LACP toward server-`server`: `enp2s<nic>`'s port becomes a plain one.
     pub fn unbundle(&self, server: u8, nic: u8) {
+        let (lag, port) = (lag_name(server), port_name(server, nic));
         self.namespace
-            .ip_batch(&format!("link del {}", lag_name(server)));
-        self.bridge(&port_name(server, nic));
+            .ip_batch(&format!("link del {lag}\nlink set {port} master br0 up"));
     }
 
     /// Takes the link toward `enp2s<nic>` of server-`server` down.
@@ -97,6 +105,11 @@ impl Leaf {
         self.namespace
             .ip_batch(&format!("link set {} up", port_name(server, nic)));
     }
+}
+
+/// The gateway's port toward leaf-`number`.
+pub(super) fn uplink(number: u8) -> String {
+    format!("leaf{number}")
 }
 
 fn port_name(server: u8, nic: u8) -> String {

@@ -55,6 +55,7 @@ impl Fabric {
     pub fn new() -> Self {
         let gateway = Gateway::new();
         let leaves = [1, 2].map(|number| Leaf::new(number, &gateway));
+        gateway.attach(&[1, 2].map(leaf::uplink));
         Self {
             leaves,
             gateway,
@@ -77,22 +78,14 @@ impl Fabric {
         let host = Host::new(&format!("server-{number:02}"));
         let [first, second] = &self.leaves;
         match connection {
-            Connection::Unbundled => {
-                let port = first.cable(&host, number, 1);
-                first.bridge(&port);
-            }
-            Connection::Bundled => {
-                let ports = [1, 2].map(|nic| first.cable(&host, number, nic));
-                first.bundle(number, &ports);
-            }
+            Connection::Unbundled => first.connect(&host, number, 1),
+            Connection::Bundled => first.connect_bundled(&host, number, &[1, 2]),
             Connection::Eslag => {
-                for (leaf, nic) in [(first, 1), (second, 2)] {
-                    let port = leaf.cable(&host, number, nic);
-                    leaf.bundle(number, &[port]);
-                }
+                first.connect_bundled(&host, number, &[1]);
+                second.connect_bundled(&host, number, &[2]);
             }
         }
-        host.settle();
+        host.power_up();
         host
     }
 }

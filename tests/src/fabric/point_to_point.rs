@@ -30,9 +30,8 @@ impl PointToPoint {
             mac = super::leaf::mac(1, 1),
             path = server.namespace().path(),
         ));
-        server.namespace().ip_batch("link set enp2s1 up");
         server.owns("enp2s1");
-        server.settle();
+        server.power_up();
         Self { server, router }
     }
 }
