@@ -1,3 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-//! hhnet: the host networking agent for test servers.
+//! hhnet, the host networking agent for test servers.
+//!
+//! ```text
+//! bytes   wire · dhcp::packet · dhcp::message · hhnet_ebpf            pure
+//! rules   cli · dhcp::client · dhcp::lease · status                   pure
+//! world   main · client · agent · session · journal · link ·
+//!         dhcp::socket · xdp                                          thin
+//! ```
+//! World may name rules and bytes, rules may name bytes, never upward.
+
+pub mod cli;
+pub mod clock;
+pub mod dhcp;
+pub mod journal;
+pub mod link;
+pub mod session;
+pub mod wire;
 pub mod xdp;

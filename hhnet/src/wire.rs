@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Bytes between the command and the agent.
+//!
+//! A request is the command line itself, NUL-separated, behind its length. A
+//! reply is a sequence of frames: pieces of stdout and stderr as they come,
+//! then the exit status. Numbers are in network byte order.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io::{self, Read, Write},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+};
+
+/// No command line and no frame is longer; a peer that claims more is broken.
+pub const MAX: usize = 1 << 20;
+
+/// A piece of a reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame {
+    /// Bytes for stdout: the answer.
+    Stdout(Vec<u8>),
+    /// Bytes for stderr: everything else.
+    Stderr(Vec<u8>),
+    /// The exit status, always the last frame.
+    Exit(u8),
+}
+
+/// Encodes a command line, program name excluded.
+pub fn encode_request(args: &[OsString]) -> Vec<u8> {
+    let line = args.join(OsStr::from_bytes(b"\0")).into_vec();
+    let mut bytes = (line.len() as u32).to_be_bytes().to_vec();
+    bytes.extend(line);
+    bytes
+}
+
+/// Splits the body of a request back into arguments.
+pub fn decode_request(body: &[u8]) -> Vec<OsString> {
+    body.split(|byte| *byte == 0).map(|arg| OsStr::from_bytes(arg).to_owned()).collect()
+}
+
+impl Frame {
+    /// Encodes the frame: kind, length, bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let (kind, body) = match self {
+            Frame::Stdout(body) => (1, body.as_slice()),
+            Frame::Stderr(body) => (2, body.as_slice()),
+            Frame::Exit(status) => (3, std::slice::from_ref(status)),
+        };
+        let mut bytes = vec![kind];
+        bytes.extend((body.len() as u32).to_be_bytes());
+        bytes.extend(body);
+        bytes
+    }
+
+    /// Reads one frame.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when the agent has gone, `InvalidData` for a frame of
+    /// unknown kind or size.
+    pub fn read(from: &mut impl Read) -> io::Result<Frame> {
+        let mut head = [0; 5];
+        from.read_exact(&mut head)?;
+        let [kind, length @ ..] = head;
+        let length = u32::from_be_bytes(length) as usize;
+        if length > MAX {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut body = vec![0; length];
+        from.read_exact(&mut body)?;
+        match (kind, body.as_slice()) {
+            (1, _) => Ok(Frame::Stdout(body)),
+            (2, _) => Ok(Frame::Stderr(body)),
+            (3, [status]) => Ok(Frame::Exit(*status)),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    }
+}
+
+/// Writes a request.
+///
+/// # Errors
+/// As of the stream.
+pub fn write_request(to: &mut impl Write, args: &[OsString]) -> io::Result<()> {
+    to.write_all(&encode_request(args))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_survives_the_way() {
+        let args: Vec<OsString> =
+            vec!["vlan".into(), OsString::from_vec(b"\xff 7".to_vec()), "".into()];
+        let bytes = encode_request(&args);
+        assert_eq!(decode_request(&bytes[4..]), args);
+    }
+
+    #[test]
+    fn frames_survive_the_way() {
+        let frames =
+            [Frame::Stdout(b"10.0.1.10/24\n".to_vec()), Frame::Stderr(vec![]), Frame::Exit(1)];
+        let bytes: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
+        let mut rest = bytes.as_slice();
+        for frame in frames {
+            assert_eq!(Frame::read(&mut rest).unwrap(), frame);
+        }
+        assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn broken_frames_are_errors() {
+        for bytes in [&b"\x01\0\0"[..], b"\x09\0\0\0\0", b"\x03\0\0\0\0", b"\x01\xff\xff\xff\xff"] {
+            assert!(Frame::read(&mut &*bytes).is_err(), "{bytes:?}");
+        }
+    }
+}
