@@ -239,10 +239,13 @@ impl FromStr for HashPolicy {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|policy| policy.name() == text).ok_or_else(|| {
-            let names = Self::ALL.map(HashPolicy::name).join(", ");
-            format!("a hash policy is one of {names}")
-        })
+        Self::ALL
+            .into_iter()
+            .find(|policy| policy.name() == text)
+            .ok_or_else(|| {
+                let names = Self::ALL.map(HashPolicy::name).join(", ");
+                format!("a hash policy is one of {names}")
+            })
     }
 }
 
@@ -276,7 +279,9 @@ impl FromStr for IfName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text.len() > NAME_MAX {
-            return Err(format!("interface name {text} is longer than {NAME_MAX} characters"));
+            return Err(format!(
+                "interface name {text} is longer than {NAME_MAX} characters"
+            ));
         }
         let odd = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
         if text.is_empty() || text == "." || text == ".." || text.contains(odd) {
@@ -307,7 +312,10 @@ impl FromStr for Prefix {
     fn from_str(text: &str) -> Result<Self, String> {
         let parse = || {
             let (address, len) = text.split_once('/')?;
-            let prefix = Prefix { address: address.parse().ok()?, len: len.parse().ok()? };
+            let prefix = Prefix {
+                address: address.parse().ok()?,
+                len: len.parse().ok()?,
+            };
             (prefix.len <= 32).then_some(prefix)
         };
         parse().ok_or_else(|| "not an IPv4 address with its prefix length, a.b.c.d/n".into())
@@ -337,7 +345,9 @@ pub enum Refusal {
 /// nothing was asked at all.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Verb, Refusal> {
     let args: Vec<OsString> = std::iter::once("hhnet".into()).chain(args).collect();
-    let verb = Cli::try_parse_from(&args).map_err(|error| refusal(&args, &error))?.verb;
+    let verb = Cli::try_parse_from(&args)
+        .map_err(|error| refusal(&args, &error))?
+        .verb;
     check(&verb).map_err(|reason| Refusal::Usage(format!("Error: {reason}\n")))?;
     Ok(verb)
 }
@@ -376,7 +386,10 @@ fn refusal(args: &[OsString], error: &clap::Error) -> Refusal {
         | ErrorKind::MissingSubcommand
         | ErrorKind::InvalidSubcommand => Refusal::Usage(command.render_help().to_string()),
         ErrorKind::MissingRequiredArgument => {
-            let verb = args.get(1).and_then(|verb| verb.to_str()).unwrap_or_default();
+            let verb = args
+                .get(1)
+                .and_then(|verb| verb.to_str())
+                .unwrap_or_default();
             if verb == "bond" && args.len() > 4 {
                 return Refusal::Usage("Error: at least one interface required for bond\n".into());
             }
@@ -413,14 +426,18 @@ mod tests {
         let after = ask("bond 1001 layer2+3 enp2s1 enp2s2 --mtu=9036").unwrap();
         let before = ask("bond 1001 layer2+3 --mtu=9036 enp2s1 enp2s2").unwrap();
         assert_eq!(after, before);
-        let Verb::Bond(bond) = after else { panic!("not a bond") };
+        let Verb::Bond(bond) = after else {
+            panic!("not a bond")
+        };
         assert_eq!(bond.lease.mtu, Some(9036));
         assert_eq!(bond.members.len(), 2);
     }
 
     #[test]
     fn flags_of_our_own_change_no_default() {
-        let Ok(Verb::Bond(bond)) = ask("bond 1001 vlan+srcmac enp2s1") else { panic!("refused") };
+        let Ok(Verb::Bond(bond)) = ask("bond 1001 vlan+srcmac enp2s1") else {
+            panic!("refused")
+        };
         assert_eq!(bond.lacp_rate, LacpRate::Slow);
         assert_eq!(bond.lease.timeout(), Duration::from_secs(300));
         assert_eq!(bond.policy, HashPolicy::VlanSrcmac);
@@ -443,10 +460,19 @@ mod tests {
     #[test]
     fn missing_arguments_get_the_verbs_usage() {
         for (line, usage) in [
-            ("bond 1001 layer2+3", "Usage: hhnet bond <vlan> <policy> <iface>... [--mtu=N]\n"),
+            (
+                "bond 1001 layer2+3",
+                "Usage: hhnet bond <vlan> <policy> <iface>... [--mtu=N]\n",
+            ),
             ("vlan 1000", "Usage: hhnet vlan <vlan> <iface> [--mtu=N]\n"),
-            ("p2p enp2s1 10.0.1.0/31", "Usage: hhnet p2p <iface> <local/31> <remote>\n"),
-            ("bond 1001 layer2+3 --mtu=9036", "Error: at least one interface required for bond\n"),
+            (
+                "p2p enp2s1 10.0.1.0/31",
+                "Usage: hhnet p2p <iface> <local/31> <remote>\n",
+            ),
+            (
+                "bond 1001 layer2+3 --mtu=9036",
+                "Error: at least one interface required for bond\n",
+            ),
         ] {
             assert_eq!(complaint(line), usage, "{line}");
         }
@@ -455,22 +481,41 @@ mod tests {
     #[test]
     fn a_bad_value_gets_one_line_that_names_it_and_what_is_allowed() {
         for (line, bad, allowed) in [
-            ("bond 1001 layer7 enp2s1", "layer7", "layer2, layer2+3, layer3+4"),
+            (
+                "bond 1001 layer7 enp2s1",
+                "layer7",
+                "layer2, layer2+3, layer3+4",
+            ),
             ("bond 0 layer2 enp2s1", "0", "1 to 4094"),
             ("vlan 4095 enp2s1", "4095", "1 to 4094"),
             ("vlan abc enp2s1", "abc", "1 to 4094"),
-            ("vlan 1001 averylongnicname0", "averylongnicname0", "15 characters"),
-            ("vlan 1001 enp2s1longer", "enp2s1longer.1001", "15 characters"),
+            (
+                "vlan 1001 averylongnicname0",
+                "averylongnicname0",
+                "15 characters",
+            ),
+            (
+                "vlan 1001 enp2s1longer",
+                "enp2s1longer.1001",
+                "15 characters",
+            ),
             ("vlan 1001 ../etc", "../etc", "not an interface name"),
             ("vlan 1001 enp2s1 --mtu=67", "67", "68..=65535"),
             ("bond 1001 layer2 enp2s1 enp2s1", "enp2s1", "twice"),
             ("p2p enp2s1 10.0.1.0 10.0.1.1", "10.0.1.0", "a.b.c.d/n"),
-            ("p2p enp2s1 10.0.1.0/33 10.0.1.1", "10.0.1.0/33", "a.b.c.d/n"),
+            (
+                "p2p enp2s1 10.0.1.0/33 10.0.1.1",
+                "10.0.1.0/33",
+                "a.b.c.d/n",
+            ),
             ("p2p enp2s1 10.0.1.1/31 10.0.1.1", "10.0.1.1", "both ends"),
             ("cleanup now", "now", "unexpected"),
         ] {
             let text = complaint(line);
-            assert!(text.contains(bad) && text.contains(allowed), "{line}: {text}");
+            assert!(
+                text.contains(bad) && text.contains(allowed),
+                "{line}: {text}"
+            );
             assert_eq!(text.lines().count(), 1, "{line}: {text}");
         }
     }

@@ -17,7 +17,9 @@ use tokio::io::{Interest, unix::AsyncFd};
 /// Now, since boot.
 pub fn now() -> Duration {
     // The kernel has this clock since 2.6.39; it cannot fail.
-    clock_gettime(Clock::CLOCK_BOOTTIME).map(Duration::from).unwrap_or_default()
+    clock_gettime(Clock::CLOCK_BOOTTIME)
+        .map(Duration::from)
+        .unwrap_or_default()
 }
 
 /// A timer on [`now`]'s clock; tokio's own stand still during suspend.
@@ -43,7 +45,9 @@ impl BootTimer {
         let timer = Descriptor(timer);
         // SAFETY: TimerFd owns its descriptor and keeps it open, unchanged,
         // until it is dropped together with the AsyncFd.
-        Ok(BootTimer(unsafe { AsyncFd::register_with_interest(timer, Interest::READABLE) }?))
+        Ok(BootTimer(unsafe {
+            AsyncFd::register_with_interest(timer, Interest::READABLE)
+        }?))
     }
 
     /// Completes once `deadline` has come, never for `None`.
@@ -51,12 +55,17 @@ impl BootTimer {
     /// # Errors
     /// When the kernel refuses the timer, which it has no reason to.
     pub async fn until(&self, deadline: Option<Duration>) -> io::Result<()> {
-        let Some(deadline) = deadline else { return std::future::pending().await };
+        let Some(deadline) = deadline else {
+            return std::future::pending().await;
+        };
         if deadline <= now() {
             return Ok(());
         }
         let at = Expiration::OneShot(deadline.into());
-        self.0.get_ref().0.set(at, TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
+        self.0
+            .get_ref()
+            .0
+            .set(at, TimerSetTimeFlags::TFD_TIMER_ABSTIME)?;
         // Setting the timer has cleared an earlier expiration, so that
         // readability means this deadline.
         while deadline > now() {

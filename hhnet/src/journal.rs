@@ -55,8 +55,13 @@ impl Journal {
     /// Opens the book; a missing or unreadable one is an empty one, because
     /// `cleanup` must not fail over it.
     pub fn open(file: &Path) -> Journal {
-        let read = fs::read(file).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        Journal { file: file.to_owned(), ..read.unwrap_or_default() }
+        let read = fs::read(file)
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok());
+        Journal {
+            file: file.to_owned(),
+            ..read.unwrap_or_default()
+        }
     }
 
     /// The first known state of a link.
@@ -70,7 +75,11 @@ impl Journal {
     /// When the file cannot be written; the link must not be changed then.
     pub fn note(&mut self, device: &Device) -> io::Result<()> {
         if self.before(&device.name).is_none() {
-            self.links.push(Before { name: device.name.clone(), up: device.up, mtu: device.mtu });
+            self.links.push(Before {
+                name: device.name.clone(),
+                up: device.up,
+                mtu: device.mtu,
+            });
             self.write()?;
         }
         Ok(())
@@ -136,7 +145,12 @@ mod tests {
     }
 
     fn port(up: bool, mtu: u32) -> Device {
-        Device { name: "enp2s1".into(), up, mtu, ..Device::default() }
+        Device {
+            name: "enp2s1".into(),
+            up,
+            mtu,
+            ..Device::default()
+        }
     }
 
     #[test]

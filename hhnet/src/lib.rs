@@ -9,11 +9,17 @@
 //! ```
 //! World may name rules and bytes, rules may name bytes, never upward.
 
+pub mod agent;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod dhcp;
 pub mod journal;
 pub mod link;
+pub mod log;
+pub mod offline;
+pub mod runtime;
 pub mod session;
+pub mod status;
 pub mod wire;
 pub mod xdp;

@@ -35,7 +35,9 @@ pub fn encode_request(args: &[OsString]) -> Vec<u8> {
 
 /// Splits the body of a request back into arguments.
 pub fn decode_request(body: &[u8]) -> Vec<OsString> {
-    body.split(|byte| *byte == 0).map(|arg| OsStr::from_bytes(arg).to_owned()).collect()
+    body.split(|byte| *byte == 0)
+        .map(|arg| OsStr::from_bytes(arg).to_owned())
+        .collect()
 }
 
 impl Frame {
@@ -90,16 +92,22 @@ mod tests {
 
     #[test]
     fn a_request_survives_the_way() {
-        let args: Vec<OsString> =
-            vec!["vlan".into(), OsString::from_vec(b"\xff 7".to_vec()), "".into()];
+        let args: Vec<OsString> = vec![
+            "vlan".into(),
+            OsString::from_vec(b"\xff 7".to_vec()),
+            "".into(),
+        ];
         let bytes = encode_request(&args);
         assert_eq!(decode_request(&bytes[4..]), args);
     }
 
     #[test]
     fn frames_survive_the_way() {
-        let frames =
-            [Frame::Stdout(b"10.0.1.10/24\n".to_vec()), Frame::Stderr(vec![]), Frame::Exit(1)];
+        let frames = [
+            Frame::Stdout(b"10.0.1.10/24\n".to_vec()),
+            Frame::Stderr(vec![]),
+            Frame::Exit(1),
+        ];
         let bytes: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
         let mut rest = bytes.as_slice();
         for frame in frames {
@@ -110,7 +118,12 @@ mod tests {
 
     #[test]
     fn broken_frames_are_errors() {
-        for bytes in [&b"\x01\0\0"[..], b"\x09\0\0\0\0", b"\x03\0\0\0\0", b"\x01\xff\xff\xff\xff"] {
+        for bytes in [
+            &b"\x01\0\0"[..],
+            b"\x09\0\0\0\0",
+            b"\x03\0\0\0\0",
+            b"\x01\xff\xff\xff\xff",
+        ] {
             assert!(Frame::read(&mut &*bytes).is_err(), "{bytes:?}");
         }
     }

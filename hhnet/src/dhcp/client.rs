@@ -117,7 +117,12 @@ enum State {
     /// Waiting until `next` to begin.
     Init { next: Duration },
     /// Looking for a server.
-    Selecting { xid: u32, began: Duration, delay: Duration, next: Duration },
+    Selecting {
+        xid: u32,
+        began: Duration,
+        delay: Duration,
+        next: Duration,
+    },
     /// Taking an offer.
     Requesting {
         xid: u32,
@@ -130,9 +135,21 @@ enum State {
     /// Holding a lease, nothing to do before `next` (T1).
     Bound { lease: Lease, next: Duration },
     /// Asking the server that gave the lease.
-    Renewing { lease: Lease, xid: u32, began: Duration, asked: Duration, next: Duration },
+    Renewing {
+        lease: Lease,
+        xid: u32,
+        began: Duration,
+        asked: Duration,
+        next: Duration,
+    },
     /// Asking any server.
-    Rebinding { lease: Lease, xid: u32, began: Duration, asked: Duration, next: Duration },
+    Rebinding {
+        lease: Lease,
+        xid: u32,
+        began: Duration,
+        asked: Duration,
+        next: Duration,
+    },
 }
 
 /// A DHCP client for one interface.
@@ -208,11 +225,15 @@ impl Client {
                     None => self.counters.empty += 1,
                 }
             }
-            State::Requesting { xid, offer, asked, .. } if reply.xid == *xid => {
+            State::Requesting {
+                xid, offer, asked, ..
+            } if reply.xid == *xid => {
                 let (server, asked) = (offer.server, *asked);
                 self.handle_answer(reply, Some(server), asked, now);
             }
-            State::Renewing { lease, xid, asked, .. } if reply.xid == *xid => {
+            State::Renewing {
+                lease, xid, asked, ..
+            } if reply.xid == *xid => {
                 let (server, asked) = (lease.server, *asked);
                 self.handle_answer(reply, Some(server), asked, now);
             }
@@ -257,7 +278,9 @@ impl Client {
 
     fn read(&self, reply: &Reply, since: Duration) -> Option<Lease> {
         let lease: Result<Lease, NoLease> = Lease::from_reply(reply, since);
-        lease.inspect_err(|reason| tracing::debug!("ignoring {:?}: {reason}", reply.kind)).ok()
+        lease
+            .inspect_err(|reason| tracing::debug!("ignoring {:?}: {reason}", reply.kind))
+            .ok()
     }
 
     fn bind(&mut self, lease: Lease, now: Duration) {
@@ -284,7 +307,11 @@ impl Client {
         if self.lease().is_some() {
             self.events.push_back(Event::Lost(why));
         }
-        self.state = if self.link_up { State::Init { next } } else { State::NoLink };
+        self.state = if self.link_up {
+            State::Init { next }
+        } else {
+            State::NoLink
+        };
     }
 
     /// Time has passed; nothing happens before the time of [`Client::poll_timeout`].
@@ -296,7 +323,11 @@ impl Client {
 
     /// Does what is due.
     fn step(&mut self, now: Duration) {
-        if self.lease().and_then(Lease::expiry).is_some_and(|expiry| expiry <= now) {
+        if self
+            .lease()
+            .and_then(Lease::expiry)
+            .is_some_and(|expiry| expiry <= now)
+        {
             self.hurry = now + HURRY;
             return self.lose(Loss::Expired, now);
         }
@@ -306,12 +337,22 @@ impl Client {
                 let xid = self.rng.random();
                 self.discover(xid, now, Duration::from_secs(1), now);
             }
-            State::Selecting { xid, began, delay, .. } => {
+            State::Selecting {
+                xid, began, delay, ..
+            } => {
                 let (xid, began, delay) = (*xid, *began, *delay);
                 self.discover(xid, began, delay, now);
             }
-            State::Requesting { sent: REQUESTS.., .. } => self.state = State::Init { next: now },
-            State::Requesting { xid, began, offer, sent, .. } => {
+            State::Requesting {
+                sent: REQUESTS.., ..
+            } => self.state = State::Init { next: now },
+            State::Requesting {
+                xid,
+                began,
+                offer,
+                sent,
+                ..
+            } => {
                 let (xid, began, offer, sent) = (*xid, *began, offer.clone(), *sent);
                 self.send_select(xid, began, offer, sent, now);
             }
@@ -320,8 +361,12 @@ impl Client {
                 let xid = self.rng.random();
                 self.extend(lease, xid, now, now);
             }
-            State::Renewing { lease, xid, began, .. }
-            | State::Rebinding { lease, xid, began, .. } => {
+            State::Renewing {
+                lease, xid, began, ..
+            }
+            | State::Rebinding {
+                lease, xid, began, ..
+            } => {
                 let (lease, xid, began) = (lease.clone(), *xid, *began);
                 self.extend(lease, xid, began, now);
             }
@@ -331,7 +376,9 @@ impl Client {
     fn discover(&mut self, xid: u32, began: Duration, delay: Duration, now: Duration) {
         self.counters.discovers += 1;
         self.send(
-            Destination::Broadcast { source: Ipv4Addr::UNSPECIFIED },
+            Destination::Broadcast {
+                source: Ipv4Addr::UNSPECIFIED,
+            },
             Request::Discover,
             xid,
             began,
@@ -339,12 +386,23 @@ impl Client {
         );
         let (wait, delay) = if now < self.hurry {
             // 0.5 to 1 s.
-            (self.around(Duration::from_millis(750), Duration::from_millis(250)), delay)
+            (
+                self.around(Duration::from_millis(750), Duration::from_millis(250)),
+                delay,
+            )
         } else {
             let delay = (delay * 2).min(DISCOVER_MAX);
-            (self.around(delay, Duration::from_secs(1).min(delay / 4)), delay)
+            (
+                self.around(delay, Duration::from_secs(1).min(delay / 4)),
+                delay,
+            )
         };
-        self.state = State::Selecting { xid, began, delay, next: now + wait };
+        self.state = State::Selecting {
+            xid,
+            began,
+            delay,
+            next: now + wait,
+        };
     }
 
     /// Takes an offer, in a transaction of the same number (RFC 2131, section 4.3.2).
@@ -357,14 +415,26 @@ impl Client {
     }
 
     fn send_select(&mut self, xid: u32, began: Duration, offer: Lease, sent: u32, now: Duration) {
-        let request = Request::Select { address: offer.prefix.address, server: offer.server };
-        let everyone = Destination::Broadcast { source: Ipv4Addr::UNSPECIFIED };
+        let request = Request::Select {
+            address: offer.prefix.address,
+            server: offer.server,
+        };
+        let everyone = Destination::Broadcast {
+            source: Ipv4Addr::UNSPECIFIED,
+        };
         self.counters.requests += 1;
         self.send(everyone, request, xid, began, now);
         // About 1, 2, 4, 8 s.
         let delay = Duration::from_secs(1 << sent);
         let next = now + self.around(delay, delay / 4);
-        self.state = State::Requesting { xid, began, offer, sent: sent + 1, asked: now, next };
+        self.state = State::Requesting {
+            xid,
+            began,
+            offer,
+            sent: sent + 1,
+            asked: now,
+            next,
+        };
     }
 
     /// Asks for more time: the server that gave the lease before T2, anyone after.
@@ -373,7 +443,9 @@ impl Client {
         let rebind = lease.since + lease.times.rebind;
         let renewing = now < rebind;
         let to = if renewing {
-            Destination::Server { server: lease.server }
+            Destination::Server {
+                server: lease.server,
+            }
         } else {
             Destination::Broadcast { source: address }
         };
@@ -381,7 +453,11 @@ impl Client {
         self.send(to, Request::Extend { address }, xid, began, now);
         // RFC 2131, section 4.4.5: half of the time that is left, but not under
         // a minute; scaled down for leases that are shorter than that.
-        let end = if renewing { Some(rebind) } else { lease.expiry() };
+        let end = if renewing {
+            Some(rebind)
+        } else {
+            lease.expiry()
+        };
         let floor =
             (lease.times.renew / 10).clamp(Duration::from_millis(500), Duration::from_secs(60));
         let half = end.map_or(floor, |end| end.saturating_sub(now) / 2);
@@ -389,8 +465,20 @@ impl Client {
         let next = end.map_or(now + wait, |end| end.min(now + wait));
         // The last request counts: a lease runs from the message that got it.
         self.state = match renewing {
-            true => State::Renewing { lease, xid, began, asked: now, next },
-            false => State::Rebinding { lease, xid, began, asked: now, next },
+            true => State::Renewing {
+                lease,
+                xid,
+                began,
+                asked: now,
+                next,
+            },
+            false => State::Rebinding {
+                lease,
+                xid,
+                began,
+                asked: now,
+                next,
+            },
         };
     }
 
@@ -403,7 +491,10 @@ impl Client {
         now: Duration,
     ) {
         // Some relays take a zero for an error.
-        let secs = now.saturating_sub(began).as_secs().clamp(1, u16::MAX.into()) as u16;
+        let secs = now
+            .saturating_sub(began)
+            .as_secs()
+            .clamp(1, u16::MAX.into()) as u16;
         match encode(&self.who, request, xid, secs) {
             Ok(bytes) => self.out.push_back(Transmit { to, bytes }),
             Err(error) => tracing::error!("encoding {request:?}: {error}"),
@@ -439,7 +530,11 @@ impl Client {
             | State::Renewing { next, .. }
             | State::Rebinding { next, .. } => *next,
         };
-        Some(self.lease().and_then(Lease::expiry).map_or(next, |expiry| next.min(expiry)))
+        Some(
+            self.lease()
+                .and_then(Lease::expiry)
+                .map_or(next, |expiry| next.min(expiry)),
+        )
     }
 
     /// Where to listen for replies.

@@ -28,7 +28,12 @@ fn secs(seconds: f64) -> Duration {
 impl Play {
     fn new(seed: u64) -> Play {
         let client = Client::new(identity(), seed);
-        let mut play = Play { client, now: secs(1000.0), sent: vec![], events: vec![] };
+        let mut play = Play {
+            client,
+            now: secs(1000.0),
+            sent: vec![],
+            events: vec![],
+        };
         play.client.handle_link(true, play.now);
         play.gather();
         play
@@ -57,7 +62,10 @@ impl Play {
     fn run_until_sent(&mut self) -> (Duration, Transmit) {
         let count = self.sent.len();
         while self.sent.len() == count {
-            let next = self.client.poll_timeout().expect("a client that waits for something");
+            let next = self
+                .client
+                .poll_timeout()
+                .expect("a client that waits for something");
             self.run_until(next);
         }
         self.sent[count].clone()
@@ -71,7 +79,8 @@ impl Play {
 
     fn deliver(&mut self, kind: u8, xid: u32, yiaddr: Ipv4Addr, options: &[(u8, &[u8])]) {
         let bytes = reply_bytes(kind, xid, yiaddr, options);
-        self.client.handle_reply(&decode(&bytes, MAC).unwrap(), self.now);
+        self.client
+            .handle_reply(&decode(&bytes, MAC).unwrap(), self.now);
         self.gather();
     }
 
@@ -79,7 +88,11 @@ impl Play {
         self.answer(
             kind,
             yiaddr,
-            &[(54, &SERVER), (51, &lease.to_be_bytes()), (1, &[255, 255, 255, 0])],
+            &[
+                (54, &SERVER),
+                (51, &lease.to_be_bytes()),
+                (1, &[255, 255, 255, 0]),
+            ],
         );
     }
 
@@ -105,7 +118,9 @@ fn a_lease_takes_two_messages() {
     let mut play = Play::new(1);
     play.bind(3600);
     assert_eq!(play.sent.len(), 2);
-    let [(_, Event::Leased(lease))] = play.events.as_slice() else { panic!("{:?}", play.events) };
+    let [(_, Event::Leased(lease))] = play.events.as_slice() else {
+        panic!("{:?}", play.events)
+    };
     assert_eq!(lease.prefix.to_string(), "10.0.1.10/24");
     assert_eq!(play.client.listen(), Listen::Address(FIRST));
 }
@@ -117,12 +132,21 @@ fn discovers_are_quick_at_first_and_back_off_later() {
         let start = play.now;
         play.run_until(start + secs(600.0));
         let times = play.sent_since(start);
-        assert!(times.iter().filter(|at| **at <= 20.0).count() >= 13, "{times:?}");
+        assert!(
+            times.iter().filter(|at| **at <= 20.0).count() >= 13,
+            "{times:?}"
+        );
         let gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
         let (early, late): (Vec<_>, Vec<_>) =
             gaps.iter().zip(&times).partition(|(_, at)| **at < 12.0);
-        assert!(early.iter().all(|(gap, _)| (0.5..=1.0).contains(*gap)), "{early:?}");
-        assert!(late.iter().all(|(gap, _)| (1.0..=65.0).contains(*gap)), "{late:?}");
+        assert!(
+            early.iter().all(|(gap, _)| (0.5..=1.0).contains(*gap)),
+            "{early:?}"
+        );
+        assert!(
+            late.iter().all(|(gap, _)| (1.0..=65.0).contains(*gap)),
+            "{late:?}"
+        );
         assert!(gaps.last().unwrap() > &60.0);
     }
 }
@@ -168,7 +192,11 @@ fn copies_late_replies_and_other_servers_change_nothing() {
     play.answer(6, Ipv4Addr::UNSPECIFIED, &[(54, &[10, 0, 1, 2])]);
     assert_eq!(play.client.state(), "REQUESTING", "another server's NAK");
     play.deliver(5, 1, FIRST, &lease);
-    assert_eq!(play.client.state(), "REQUESTING", "another transaction's ACK");
+    assert_eq!(
+        play.client.state(),
+        "REQUESTING",
+        "another transaction's ACK"
+    );
     play.answer(5, FIRST, &lease);
     play.answer(5, FIRST, &lease);
     assert_eq!(play.events.len(), 1, "one lease, published once");
@@ -190,7 +218,10 @@ fn renewal_at_half_rebinding_at_seven_eighths_end_at_the_end() {
         play.bind(60);
         let start = play.now;
         let (first, message) = play.run_until_sent();
-        assert!((28.5..=31.5).contains(&(first - start).as_secs_f64()), "T1 {first:?}");
+        assert!(
+            (28.5..=31.5).contains(&(first - start).as_secs_f64()),
+            "T1 {first:?}"
+        );
         assert!(is_unicast(&message));
         assert_eq!(message.bytes[12..16], FIRST.octets(), "ciaddr");
         let rebind = loop {
@@ -200,12 +231,22 @@ fn renewal_at_half_rebinding_at_seven_eighths_end_at_the_end() {
                 break at - start;
             }
         };
-        assert!((52.0..=53.0).contains(&rebind.as_secs_f64()), "T2 {rebind:?}");
+        assert!(
+            (52.0..=53.0).contains(&rebind.as_secs_f64()),
+            "T2 {rebind:?}"
+        );
         play.run_until(start + secs(59.9));
         assert_eq!(play.events.len(), 1);
         play.run_until(start + secs(60.0));
-        assert_eq!(play.events[1], (start + secs(60.0), Event::Lost(Loss::Expired)));
-        assert_eq!(play.client.state(), "SELECTING", "and it looks for a new one");
+        assert_eq!(
+            play.events[1],
+            (start + secs(60.0), Event::Lost(Loss::Expired))
+        );
+        assert_eq!(
+            play.client.state(),
+            "SELECTING",
+            "and it looks for a new one"
+        );
     }
 }
 
@@ -216,7 +257,9 @@ fn a_renewed_lease_runs_from_its_request() {
     let (asked, _) = play.run_until_sent();
     play.run_until(asked + secs(0.5));
     play.grant(5, FIRST, 60);
-    let Some((_, Event::Leased(lease))) = play.events.last() else { panic!("not renewed") };
+    let Some((_, Event::Leased(lease))) = play.events.last() else {
+        panic!("not renewed")
+    };
     assert_eq!(lease.since, asked);
     assert_eq!(lease.expiry(), Some(asked + secs(60.0)));
 }
@@ -271,7 +314,10 @@ fn a_nak_takes_the_lease_and_starts_again_ever_more_slowly() {
         play.grant(2, FIRST, 60);
     }
     assert_eq!(waits, [0, 1, 2, 4, 8, 16]);
-    let lost = play.events.iter().filter(|(_, event)| matches!(event, Event::Lost(Loss::Refused)));
+    let lost = play
+        .events
+        .iter()
+        .filter(|(_, event)| matches!(event, Event::Lost(Loss::Refused)));
     assert_eq!(lost.count(), 1);
 }
 
@@ -301,7 +347,13 @@ enum Happening {
     Jump(u32),
     Link(bool),
     Path,
-    Message { kind: u8, right_xid: bool, empty: bool, lease: u32, last_octet: u8 },
+    Message {
+        kind: u8,
+        right_xid: bool,
+        empty: bool,
+        lease: u32,
+        last_octet: u8,
+    },
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -310,15 +362,26 @@ fn happening() -> impl Strategy<Value = Happening> {
         (0..4_000_000u32).prop_map(Happening::Jump),
         any::<bool>().prop_map(Happening::Link),
         Just(Happening::Path),
-        (0..9u8, prop::bool::weighted(0.8), any::<bool>(), 0..90u32, 9..12u8).prop_map(
-            |(kind, right_xid, empty, lease, last_octet)| Happening::Message {
-                kind: if kind < 6 { [2, 5][usize::from(kind % 2)] } else { 6 },
-                right_xid,
-                empty,
-                lease,
-                last_octet,
-            }
-        ),
+        (
+            0..9u8,
+            prop::bool::weighted(0.8),
+            any::<bool>(),
+            0..90u32,
+            9..12u8
+        )
+            .prop_map(
+                |(kind, right_xid, empty, lease, last_octet)| Happening::Message {
+                    kind: if kind < 6 {
+                        [2, 5][usize::from(kind % 2)]
+                    } else {
+                        6
+                    },
+                    right_xid,
+                    empty,
+                    lease,
+                    last_octet,
+                }
+            ),
     ]
 }
 

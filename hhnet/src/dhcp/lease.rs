@@ -75,8 +75,13 @@ impl Lease {
             return Err(NoLease::Address);
         }
         let server = reply.server().ok_or(NoLease::Server)?;
-        let time = reply.u32(OptionCode::AddressLeaseTime).filter(|time| *time > 0);
-        let prefix = Prefix { address, len: prefix_len(reply, address) };
+        let time = reply
+            .u32(OptionCode::AddressLeaseTime)
+            .filter(|time| *time > 0);
+        let prefix = Prefix {
+            address,
+            len: prefix_len(reply, address),
+        };
         Ok(Lease {
             prefix,
             server,
@@ -117,12 +122,17 @@ impl Times {
     pub fn new(lease: u32, renew: Option<u32>, rebind: Option<u32>) -> Times {
         let whole = Duration::from_secs(lease.into());
         let (renew, rebind) = match (renew, rebind) {
-            (Some(t1), Some(t2)) if 0 < t1 && t1 < t2 && t2 < lease => {
-                (Duration::from_secs(t1.into()), Duration::from_secs(t2.into()))
-            }
+            (Some(t1), Some(t2)) if 0 < t1 && t1 < t2 && t2 < lease => (
+                Duration::from_secs(t1.into()),
+                Duration::from_secs(t2.into()),
+            ),
             _ => (whole / 2, whole * 7 / 8),
         };
-        Times { lease: (lease != u32::MAX).then_some(whole), renew, rebind }
+        Times {
+            lease: (lease != u32::MAX).then_some(whole),
+            renew,
+            rebind,
+        }
     }
 }
 
@@ -143,16 +153,26 @@ fn prefix_len(reply: &Reply, address: Ipv4Addr) -> u8 {
 
 /// Routes of a reply. Option 121 excludes 3 and 33 (RFC 3442, section 2).
 fn routes(reply: &Reply, prefix: Prefix) -> Vec<Route> {
-    let classless = reply.option(OptionCode::ClasslessStaticRoute).and_then(classless);
+    let classless = reply
+        .option(OptionCode::ClasslessStaticRoute)
+        .and_then(classless);
     let routes = classless.unwrap_or_else(|| {
         let mut routes = host_routes(&reply.addresses(OptionCode::StaticRoutingTable));
         let routers = reply.addresses(OptionCode::Router);
         // Further routers are alternatives; equal default routes would be
         // used in turns.
-        routes.extend(routers.into_iter().find(|router| usable(*router)).map(|router| Route {
-            to: Prefix { address: Ipv4Addr::UNSPECIFIED, len: 0 },
-            via: RouteTo::Gateway(router),
-        }));
+        routes.extend(
+            routers
+                .into_iter()
+                .find(|router| usable(*router))
+                .map(|router| Route {
+                    to: Prefix {
+                        address: Ipv4Addr::UNSPECIFIED,
+                        len: 0,
+                    },
+                    via: RouteTo::Gateway(router),
+                }),
+        );
         routes
     });
     reachable(routes, prefix)
@@ -171,9 +191,16 @@ fn classless(mut bytes: &[u8]) -> Option<Vec<Route>> {
         bytes = rest;
         let mut octets = [0; 4];
         octets[..significant.len()].copy_from_slice(significant);
-        let to = masked(Prefix { address: octets.into(), len: *len });
+        let to = masked(Prefix {
+            address: octets.into(),
+            len: *len,
+        });
         let router = Ipv4Addr::from(*router);
-        let via = if router.is_unspecified() { RouteTo::Link } else { RouteTo::Gateway(router) };
+        let via = if router.is_unspecified() {
+            RouteTo::Link
+        } else {
+            RouteTo::Gateway(router)
+        };
         routes.push(Route { to, via });
     }
     Some(routes)
@@ -186,7 +213,10 @@ fn host_routes(addresses: &[Ipv4Addr]) -> Vec<Route> {
         .iter()
         .filter(|[host, router]| !host.is_unspecified() && usable(*router))
         .map(|[host, router]| Route {
-            to: Prefix { address: *host, len: 32 },
+            to: Prefix {
+                address: *host,
+                len: 32,
+            },
             via: RouteTo::Gateway(*router),
         })
         .collect()
@@ -199,7 +229,13 @@ fn reachable(routes: Vec<Route>, prefix: Prefix) -> Vec<Route> {
         if let RouteTo::Gateway(gateway) = route.via
             && !contains(prefix, gateway)
         {
-            let host = Route { to: Prefix { address: gateway, len: 32 }, via: RouteTo::Link };
+            let host = Route {
+                to: Prefix {
+                    address: gateway,
+                    len: 32,
+                },
+                via: RouteTo::Link,
+            };
             if !all.contains(&host) {
                 all.push(host);
             }
@@ -221,13 +257,22 @@ fn usable(router: Ipv4Addr) -> bool {
 }
 
 fn masked(prefix: Prefix) -> Prefix {
-    let mask = u32::MAX.checked_shl(32 - u32::from(prefix.len)).unwrap_or(0);
-    Prefix { address: (u32::from(prefix.address) & mask).into(), len: prefix.len }
+    let mask = u32::MAX
+        .checked_shl(32 - u32::from(prefix.len))
+        .unwrap_or(0);
+    Prefix {
+        address: (u32::from(prefix.address) & mask).into(),
+        len: prefix.len,
+    }
 }
 
 /// Whether an address is on the subnet; of a /32 only the address itself is.
 fn contains(prefix: Prefix, address: Ipv4Addr) -> bool {
-    masked(prefix) == masked(Prefix { address, len: prefix.len })
+    masked(prefix)
+        == masked(Prefix {
+            address,
+            len: prefix.len,
+        })
 }
 
 #[cfg(test)]
@@ -250,7 +295,10 @@ mod tests {
 
     fn route(to: &str, via: Option<[u8; 4]>) -> Route {
         let via = via.map_or(RouteTo::Link, |router| RouteTo::Gateway(router.into()));
-        Route { to: to.parse().unwrap(), via }
+        Route {
+            to: to.parse().unwrap(),
+            via,
+        }
     }
 
     #[test]
@@ -269,16 +317,27 @@ mod tests {
         let lease = read(&[SERVER, HOUR, MASK32, (3, &[10, 0, 1, 1])]).unwrap();
         assert_eq!(
             lease.routes,
-            [route("10.0.1.1/32", None), route("0.0.0.0/0", Some([10, 0, 1, 1]))]
+            [
+                route("10.0.1.1/32", None),
+                route("0.0.0.0/0", Some([10, 0, 1, 1]))
+            ]
         );
     }
 
     #[test]
     fn option_121_excludes_the_others() {
-        let classless = [0, 10, 0, 1, 1, 32, 9, 9, 9, 9, 10, 0, 1, 1, 23, 10, 1, 3, 0, 0, 0, 0];
-        let lease =
-            read(&[SERVER, HOUR, MASK24, (3, &[10, 0, 1, 2]), (33, &[8; 8]), (121, &classless)])
-                .unwrap();
+        let classless = [
+            0, 10, 0, 1, 1, 32, 9, 9, 9, 9, 10, 0, 1, 1, 23, 10, 1, 3, 0, 0, 0, 0,
+        ];
+        let lease = read(&[
+            SERVER,
+            HOUR,
+            MASK24,
+            (3, &[10, 0, 1, 2]),
+            (33, &[8; 8]),
+            (121, &classless),
+        ])
+        .unwrap();
         assert_eq!(
             lease.routes,
             [
@@ -291,9 +350,17 @@ mod tests {
 
     #[test]
     fn a_broken_option_121_is_ignored_and_option_3_counts_again() {
-        for broken in [&[33, 1, 1, 1, 1, 1, 10, 0, 1, 1][..], &[24, 10, 0], &[0, 10, 0, 1]] {
+        for broken in [
+            &[33, 1, 1, 1, 1, 1, 10, 0, 1, 1][..],
+            &[24, 10, 0],
+            &[0, 10, 0, 1],
+        ] {
             let lease = read(&[SERVER, HOUR, MASK24, (3, &[10, 0, 1, 1]), (121, broken)]).unwrap();
-            assert_eq!(lease.routes, [route("0.0.0.0/0", Some([10, 0, 1, 1]))], "{broken:?}");
+            assert_eq!(
+                lease.routes,
+                [route("0.0.0.0/0", Some([10, 0, 1, 1]))],
+                "{broken:?}"
+            );
         }
     }
 
@@ -305,7 +372,10 @@ mod tests {
         for address in [[0; 4], [255; 4], [224, 0, 0, 1], [127, 0, 0, 1]] {
             let bytes = reply_bytes(5, 7, address.into(), &[SERVER, HOUR]);
             let reply = decode(&bytes, MAC).unwrap();
-            assert_eq!(Lease::from_reply(&reply, Duration::ZERO), Err(NoLease::Address));
+            assert_eq!(
+                Lease::from_reply(&reply, Duration::ZERO),
+                Err(NoLease::Address)
+            );
         }
     }
 
@@ -314,9 +384,12 @@ mod tests {
         let default = Times::new(60, None, None);
         assert_eq!(default.renew, Duration::from_secs(30));
         assert_eq!(default.rebind, Duration::from_millis(52_500));
-        for (t1, t2) in
-            [(Some(50), Some(40)), (Some(10), Some(60)), (Some(0), Some(5)), (Some(10), None)]
-        {
+        for (t1, t2) in [
+            (Some(50), Some(40)),
+            (Some(10), Some(60)),
+            (Some(0), Some(5)),
+            (Some(10), None),
+        ] {
             assert_eq!(Times::new(60, t1, t2), default, "{t1:?} {t2:?}");
         }
         let own = Times::new(60, Some(20), Some(40));

@@ -91,7 +91,11 @@ pub fn encode(
     secs: u16,
 ) -> Result<Vec<u8>, dhcproto::error::EncodeError> {
     let mut message = Message::default();
-    message.set_xid(xid).set_secs(secs).set_flags(Flags::default()).set_chaddr(&who.mac);
+    message
+        .set_xid(xid)
+        .set_secs(secs)
+        .set_flags(Flags::default())
+        .set_chaddr(&who.mac);
     let kind = match request {
         Request::Discover => MessageType::Discover,
         Request::Select { .. } | Request::Extend { .. } => MessageType::Request,
@@ -183,14 +187,22 @@ pub fn decode(bytes: &[u8], mac: Mac) -> Result<Reply, Malformed> {
         return Err(Malformed::OtherClient);
     }
     let options = collect(options, fixed);
-    let kind = match options.get(&u8::from(OptionCode::MessageType)).map(Vec::as_slice) {
+    let kind = match options
+        .get(&u8::from(OptionCode::MessageType))
+        .map(Vec::as_slice)
+    {
         Some([2]) => Kind::Offer,
         Some([5]) => Kind::Ack,
         Some([6]) => Kind::Nak,
         _ => return Err(Malformed::NotAReply),
     };
     let word = |at: usize| [fixed[at], fixed[at + 1], fixed[at + 2], fixed[at + 3]];
-    Ok(Reply { kind, xid: u32::from_be_bytes(word(4)), yiaddr: word(16).into(), options })
+    Ok(Reply {
+        kind,
+        xid: u32::from_be_bytes(word(4)),
+        yiaddr: word(16).into(),
+        options,
+    })
 }
 
 /// Collects the options of a message, parts of long ones joined in the order
@@ -199,7 +211,10 @@ fn collect(options: &[u8], fixed: &[u8]) -> BTreeMap<u8, Vec<u8>> {
     let mut found = BTreeMap::new();
     split(options, &mut found);
     // Option overload (RFC 2132, section 9.3): 1 = file, 2 = sname, 3 = both.
-    let overload = match found.get(&u8::from(OptionCode::OptionOverload)).map(Vec::as_slice) {
+    let overload = match found
+        .get(&u8::from(OptionCode::OptionOverload))
+        .map(Vec::as_slice)
+    {
         Some([fields]) => *fields,
         _ => 0,
     };
@@ -266,7 +281,8 @@ impl Reply {
 
     /// The server that sent it (option 54).
     pub fn server(&self) -> Option<Ipv4Addr> {
-        self.address(OptionCode::ServerIdentifier).filter(|server| !server.is_unspecified())
+        self.address(OptionCode::ServerIdentifier)
+            .filter(|server| !server.is_unspecified())
     }
 }
 
@@ -279,7 +295,11 @@ pub(super) mod tests {
     pub(in super::super) const MAC: Mac = [2, 0, 0, 0, 0, 1];
 
     pub(in super::super) fn identity() -> Identity {
-        Identity { mac: MAC, hostname: Some("server-01".into()), max_message: 1500 }
+        Identity {
+            mac: MAC,
+            hostname: Some("server-01".into()),
+            max_message: 1500,
+        }
     }
 
     /// A server's message from raw options.
@@ -339,8 +359,12 @@ pub(super) mod tests {
 
     #[test]
     fn a_broken_option_costs_only_itself() {
-        let reply =
-            decoded(&[(15, b"\xff\xfe"), (51, &[0, 0, 14, 16]), (26, &[1]), (3, &[1, 2, 3])]);
+        let reply = decoded(&[
+            (15, b"\xff\xfe"),
+            (51, &[0, 0, 14, 16]),
+            (26, &[1]),
+            (3, &[1, 2, 3]),
+        ]);
         assert_eq!(reply.u32(OptionCode::AddressLeaseTime), Some(3600));
         assert_eq!(reply.u16(OptionCode::InterfaceMtu), None);
         assert!(reply.addresses(OptionCode::Router).is_empty());
@@ -350,7 +374,10 @@ pub(super) mod tests {
     fn parts_of_a_long_option_are_joined_wherever_they_stand() {
         let reply = decoded(&[(6, &[1, 1, 1, 1]), (51, &[0, 0, 0, 9]), (6, &[1, 0, 0, 1])]);
         let servers = reply.addresses(OptionCode::DomainNameServer);
-        assert_eq!(servers, [Ipv4Addr::new(1, 1, 1, 1), Ipv4Addr::new(1, 0, 0, 1)]);
+        assert_eq!(
+            servers,
+            [Ipv4Addr::new(1, 1, 1, 1), Ipv4Addr::new(1, 0, 0, 1)]
+        );
     }
 
     #[test]
@@ -370,7 +397,11 @@ pub(super) mod tests {
         for hlen in [0, 5, 7, 17, 255] {
             let mut bad = good.clone();
             bad[2] = hlen;
-            assert_eq!(decode(&bad, MAC), Err(Malformed::OtherClient), "hlen {hlen}");
+            assert_eq!(
+                decode(&bad, MAC),
+                Err(Malformed::OtherClient),
+                "hlen {hlen}"
+            );
         }
         for (at, value) in [(0, 1), (236, 0), (242, 3)] {
             let mut bad = good.clone();

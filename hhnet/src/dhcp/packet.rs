@@ -81,7 +81,9 @@ pub fn unwrap(packet: &[u8], checksum: Checksum) -> Result<(Ipv4Addr, &[u8]), Re
         return Err(Rejected::Checksum);
     }
     // What follows the IP length is Ethernet padding.
-    let udp = packet.get(header_len..word(header, 2).into()).ok_or(Rejected::Truncated)?;
+    let udp = packet
+        .get(header_len..word(header, 2).into())
+        .ok_or(Rejected::Truncated)?;
     if udp.len() < UDP_HEADER {
         return Err(Rejected::Truncated);
     }
@@ -134,14 +136,20 @@ mod tests {
     #[test]
     fn what_is_wrapped_can_be_unwrapped() {
         let packet = from_server(b"odd");
-        assert_eq!(unwrap(&packet, Checksum::Complete), Ok((SERVER, &b"odd"[..])));
+        assert_eq!(
+            unwrap(&packet, Checksum::Complete),
+            Ok((SERVER, &b"odd"[..]))
+        );
     }
 
     #[test]
     fn ethernet_padding_is_no_part_of_the_message() {
         let mut packet = from_server(b"short");
         packet.extend([0xaa; 20]);
-        assert_eq!(unwrap(&packet, Checksum::Complete), Ok((SERVER, &b"short"[..])));
+        assert_eq!(
+            unwrap(&packet, Checksum::Complete),
+            Ok((SERVER, &b"short"[..]))
+        );
     }
 
     #[test]
@@ -161,14 +169,20 @@ mod tests {
         assert_eq!(unwrap(&packet, Checksum::Complete), Err(Rejected::Checksum));
         assert!(unwrap(&packet, Checksum::Partial).is_ok());
         packet[26..28].fill(0);
-        assert!(unwrap(&packet, Checksum::Complete).is_ok(), "no checksum at all is legal");
+        assert!(
+            unwrap(&packet, Checksum::Complete).is_ok(),
+            "no checksum at all is legal"
+        );
     }
 
     #[test]
     fn every_truncation_is_an_error() {
         let packet = from_server(b"message");
         for len in 0..packet.len() {
-            assert!(unwrap(&packet[..len], Checksum::Complete).is_err(), "{len} bytes");
+            assert!(
+                unwrap(&packet[..len], Checksum::Complete).is_err(),
+                "{len} bytes"
+            );
         }
     }
 

@@ -53,7 +53,10 @@ impl LinkSocket {
     /// `ENETDOWN` or `ENOBUFS` while the link, or the bond below it, cannot
     /// send yet; retransmission takes care of that.
     pub fn send(&self, packet: &[u8]) -> io::Result<()> {
-        self.socket.get_ref().send_to(packet, &self.everyone).map(drop)
+        self.socket
+            .get_ref()
+            .send_to(packet, &self.everyone)
+            .map(drop)
     }
 
     /// Receives one IPv4 packet.
@@ -61,7 +64,9 @@ impl LinkSocket {
     /// # Errors
     /// As of the socket; `ENETDOWN` once when the link goes down.
     pub async fn receive(&self) -> io::Result<(Vec<u8>, Checksum)> {
-        self.socket.async_io(tokio::io::Interest::READABLE, receive).await
+        self.socket
+            .async_io(tokio::io::Interest::READABLE, receive)
+            .await
     }
 }
 
@@ -82,7 +87,14 @@ fn receive(socket: &Socket) -> io::Result<(Vec<u8>, Checksum)> {
     }
     let (length, partial) = (message.bytes, status & TP_STATUS_CSUMNOTREADY != 0);
     buffer.truncate(length);
-    Ok((buffer, if partial { Checksum::Partial } else { Checksum::Complete }))
+    Ok((
+        buffer,
+        if partial {
+            Checksum::Partial
+        } else {
+            Checksum::Complete
+        },
+    ))
 }
 
 /// Lets the kernel drop everything but unfragmented BOOTP replies to port 68;
@@ -125,7 +137,11 @@ fn ask_for_auxdata(socket: &Socket) -> io::Result<()> {
             size_of_val(&on) as libc::socklen_t,
         )
     };
-    if status == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if status == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// The broadcast address of a link, for IPv4 packets.
@@ -176,7 +192,10 @@ impl AddressSocket {
     /// # Errors
     /// As of the socket: no route, for instance.
     pub async fn send(&self, server: Ipv4Addr, message: &[u8]) -> io::Result<()> {
-        self.0.send_to(message, SocketAddrV4::new(server, SERVER_PORT)).await.map(drop)
+        self.0
+            .send_to(message, SocketAddrV4::new(server, SERVER_PORT))
+            .await
+            .map(drop)
     }
 
     /// Receives one message.

@@ -48,7 +48,10 @@ impl Lifetime {
             Lifetime::Forever => u32::MAX,
             // Rounded up: an address must not go a second before its lease.
             Lifetime::For(time) => {
-                let seconds = time.as_millis().div_ceil(1000).clamp(1, u128::from(u32::MAX - 1));
+                let seconds = time
+                    .as_millis()
+                    .div_ceil(1000)
+                    .clamp(1, u128::from(u32::MAX - 1));
                 u32::try_from(seconds).unwrap_or(u32::MAX - 1)
             }
         }
@@ -72,18 +75,28 @@ impl Links {
         cache.ifa_valid = life.seconds();
         cache.ifa_preferred = life.seconds();
         message.attributes.push(AddressAttribute::CacheInfo(cache));
-        message.attributes.push(AddressAttribute::RoutePriority(METRIC));
+        message
+            .attributes
+            .push(AddressAttribute::RoutePriority(METRIC));
         let step = format!("leasing {prefix} on {}", device.name);
-        self.add(step, RouteNetlinkMessage::NewAddress(message), New::Replace).await
+        self.add(step, RouteNetlinkMessage::NewAddress(message), New::Replace)
+            .await
     }
 
     /// `ip address add PREFIX dev DEVICE`
     pub async fn add_address(&self, device: &Device, prefix: Prefix) -> Result<()> {
         let mut message = address_message(device, prefix);
         // `ip` sets a broadcast address only when told to (`brd +`).
-        message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::Broadcast(_)));
+        message
+            .attributes
+            .retain(|attribute| !matches!(attribute, AddressAttribute::Broadcast(_)));
         let step = format!("adding {prefix} to {}", device.name);
-        self.add(step, RouteNetlinkMessage::NewAddress(message), New::Exclusive).await
+        self.add(
+            step,
+            RouteNetlinkMessage::NewAddress(message),
+            New::Exclusive,
+        )
+        .await
     }
 
     /// `ip address del ADDRESS/LEN dev INDEX`; no error when it is gone already.
@@ -97,9 +110,14 @@ impl Links {
             IpAddr::V4(_) => AddressFamily::Inet,
             IpAddr::V6(_) => AddressFamily::Inet6,
         };
-        message.attributes.push(AddressAttribute::Local(address.address));
+        message
+            .attributes
+            .push(AddressAttribute::Local(address.address));
         let step = format!("removing {}/{}", address.address, address.len);
-        match self.ask(step, RouteNetlinkMessage::DelAddress(message), 0).await {
+        match self
+            .ask(step, RouteNetlinkMessage::DelAddress(message), 0)
+            .await
+        {
             Err(error) if error.is_gone() => Ok(()),
             other => other,
         }
@@ -133,14 +151,20 @@ impl Address {
     /// Reads an address message; `None` for one that names no address.
     pub(super) fn from_attributes(message: &AddressMessage) -> Option<Address> {
         // On a point-to-point link IFA_ADDRESS is the peer and IFA_LOCAL ours.
-        let local = message.attributes.iter().find_map(|attribute| match attribute {
-            AddressAttribute::Local(address) => Some(*address),
-            _ => None,
-        });
-        let any = message.attributes.iter().find_map(|attribute| match attribute {
-            AddressAttribute::Address(address) => Some(*address),
-            _ => None,
-        });
+        let local = message
+            .attributes
+            .iter()
+            .find_map(|attribute| match attribute {
+                AddressAttribute::Local(address) => Some(*address),
+                _ => None,
+            });
+        let any = message
+            .attributes
+            .iter()
+            .find_map(|attribute| match attribute {
+                AddressAttribute::Address(address) => Some(*address),
+                _ => None,
+            });
         Some(Address {
             index: message.header.index,
             address: local.or(any)?,
@@ -152,7 +176,12 @@ impl Address {
     /// The address of a link in its own words, for removal.
     pub fn of(device: &Device, prefix: Prefix) -> Address {
         let Prefix { address, len } = prefix;
-        Address { index: device.index, address: address.into(), len, global: true }
+        Address {
+            index: device.index,
+            address: address.into(),
+            len,
+            global: true,
+        }
     }
 }
 

@@ -60,7 +60,12 @@ impl Links {
             builder = builder.mtu(mtu);
         }
         let step = format!("adding bond {}", bond.name);
-        self.add(step, RouteNetlinkMessage::NewLink(builder.build()), New::Exclusive).await
+        self.add(
+            step,
+            RouteNetlinkMessage::NewLink(builder.build()),
+            New::Exclusive,
+        )
+        .await
     }
 
     /// `ip link set MEMBER down; ip link set MEMBER master BOND`
@@ -70,7 +75,10 @@ impl Links {
         if member.up {
             self.set_down(member).await?;
         }
-        let message = LinkUnspec::new_with_index(member.index).controller(bond.index).build();
-        self.set(format!("adding {} to {}", member.name, bond.name), message).await
+        let message = LinkUnspec::new_with_index(member.index)
+            .controller(bond.index)
+            .build();
+        self.set(format!("adding {} to {}", member.name, bond.name), message)
+            .await
     }
 }

@@ -59,8 +59,17 @@ pub struct Device {
     pub lower: Option<u32>,
     /// State as a member of a bond.
     pub port: Option<PortState>,
-    /// XDP programs attached, one `XDP_FLAGS_*_MODE` bit for each mode.
-    pub xdp: u32,
+    /// XDP programs attached to it.
+    pub xdp: XdpState,
+}
+
+/// The XDP programs of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct XdpState {
+    /// One `XDP_FLAGS_*_MODE` bit for each mode with a program.
+    pub(super) modes: u32,
+    /// Id of the program, where there is one only.
+    pub program: Option<u32>,
 }
 
 /// The sort of a link, as far as hhnet treats sorts differently.
@@ -147,7 +156,10 @@ impl Device {
             LinkAttribute::LinkInfo(infos) => self.read_info(infos),
             LinkAttribute::Xdp(attributes) => {
                 for attribute in attributes {
-                    self.xdp |= xdp_mode(attribute);
+                    self.xdp.modes |= xdp_mode(attribute);
+                    if let LinkXdp::ProgId(id) = attribute {
+                        self.xdp.program = Some(*id);
+                    }
                 }
             }
             _ => {}
@@ -262,7 +274,10 @@ impl Links {
     pub async fn devices(&self) -> Result<Vec<Device>> {
         let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
         let links = self.dump("listing links".into(), request).await?;
-        Ok(links.iter().filter_map(Device::from_route_message).collect())
+        Ok(links
+            .iter()
+            .filter_map(Device::from_route_message)
+            .collect())
     }
 
     /// One link by its name, or `None`: `ip -d link show dev NAME`.
@@ -270,7 +285,10 @@ impl Links {
         let mut message = LinkMessage::default();
         message.attributes.push(LinkAttribute::IfName(name.into()));
         let request = RouteNetlinkMessage::GetLink(message);
-        match self.collect(format!("looking for {name}"), request, 0).await {
+        match self
+            .collect(format!("looking for {name}"), request, 0)
+            .await
+        {
             Ok(found) => Ok(found.iter().find_map(Device::from_route_message)),
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use futures_util::{Stream, StreamExt};
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
-use netlink_packet_route::{RouteNetlinkMessage, link::LinkMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::MulticastGroup;
 
 use super::{Address, Device, LinkError, Result};
@@ -48,7 +48,9 @@ impl Events {
         let (connection, _, messages) = rtnetlink::new_multicast_connection(&groups)
             .map_err(|error| LinkError::new("subscribing to link events", error))?;
         tokio::spawn(connection);
-        Ok(Events { messages: Box::new(messages.map(|(message, _)| message)) })
+        Ok(Events {
+            messages: Box::new(messages.map(|(message, _)| message)),
+        })
     }
 
     /// The next event; `None` when the socket is dead.
@@ -63,22 +65,24 @@ impl Events {
 
 fn event(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<Event> {
     match payload {
+        // Bridges repeat the news of their ports in a family of their own.
+        NetlinkPayload::InnerMessage(
+            RouteNetlinkMessage::NewLink(link) | RouteNetlinkMessage::DelLink(link),
+        ) if link.header.interface_family != AddressFamily::Unspec => None,
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => {
             Device::from_message(&link).map(Event::Link)
         }
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link)) => gone(&link),
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(link)) => Some(Event::LinkGone {
+            index: link.header.index,
+        }),
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelAddress(message)) => {
             let address = Address::from_attributes(&message)?;
-            Some(Event::AddressGone { index: address.index, address: address.address })
+            Some(Event::AddressGone {
+                index: address.index,
+                address: address.address,
+            })
         }
         NetlinkPayload::Overrun(_) => Some(Event::Missed),
         _ => None,
     }
-}
-
-/// A link that leaves a bridge is announced as deleted too, in another family.
-fn gone(link: &LinkMessage) -> Option<Event> {
-    use netlink_packet_route::AddressFamily;
-    (link.header.interface_family == AddressFamily::Unspec)
-        .then_some(Event::LinkGone { index: link.header.index })
 }

@@ -46,13 +46,19 @@ struct Detail<'a>(&'a Option<String>);
 
 impl fmt::Display for Detail<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_ref().map_or(Ok(()), |detail| write!(f, ": {detail}"))
+        self.0
+            .as_ref()
+            .map_or(Ok(()), |detail| write!(f, ": {detail}"))
     }
 }
 
 impl LinkError {
     fn new(step: impl fmt::Display, error: io::Error) -> Self {
-        LinkError { step: step.to_string(), error, detail: None }
+        LinkError {
+            step: step.to_string(),
+            error,
+            detail: None,
+        }
     }
 
     fn refused(step: impl fmt::Display, message: &ErrorMessage) -> Self {
@@ -196,33 +202,46 @@ impl Links {
     /// `ip link set INDEX up`
     pub async fn set_up(&self, device: &Device) -> Result<()> {
         let step = format!("setting {} up", device.name);
-        self.set(step, LinkUnspec::new_with_index(device.index).up().build()).await
+        self.set(step, LinkUnspec::new_with_index(device.index).up().build())
+            .await
     }
 
     /// `ip link set INDEX down`
     pub async fn set_down(&self, device: &Device) -> Result<()> {
         let step = format!("setting {} down", device.name);
-        self.set(step, LinkUnspec::new_with_index(device.index).down().build()).await
+        self.set(
+            step,
+            LinkUnspec::new_with_index(device.index).down().build(),
+        )
+        .await
     }
 
     /// `ip link set INDEX mtu N`
     pub async fn set_mtu(&self, device: &Device, mtu: u32) -> Result<()> {
         let step = format!("setting the MTU of {} to {mtu}", device.name);
-        self.set(step, LinkUnspec::new_with_index(device.index).mtu(mtu).build()).await
+        self.set(
+            step,
+            LinkUnspec::new_with_index(device.index).mtu(mtu).build(),
+        )
+        .await
     }
 
     /// `ip link del INDEX`
     pub async fn remove(&self, device: &Device) -> Result<()> {
         let message = LinkUnspec::new_with_index(device.index).build();
         let step = format!("removing {}", device.name);
-        match self.ask(step, RouteNetlinkMessage::DelLink(message), 0).await {
+        match self
+            .ask(step, RouteNetlinkMessage::DelLink(message), 0)
+            .await
+        {
             Err(error) if error.is_gone() => Ok(()),
             other => other,
         }
     }
 
     async fn set(&self, step: String, message: LinkMessage) -> Result<()> {
-        self.ask(step, RouteNetlinkMessage::SetLink(message), 0).await
+        self.ask(step, RouteNetlinkMessage::SetLink(message), 0)
+            .await
     }
 }
 

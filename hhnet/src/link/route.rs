@@ -37,7 +37,8 @@ impl Links {
     pub async fn lease_route(&self, device: &Device, route: Route, source: Ipv4Addr) -> Result<()> {
         let message = leased(device, route, source).build();
         let step = format!("adding the route to {} on {}", route.to, device.name);
-        self.add(step, RouteNetlinkMessage::NewRoute(message), New::Replace).await
+        self.add(step, RouteNetlinkMessage::NewRoute(message), New::Replace)
+            .await
     }
 
     /// Removes what [`Links::lease_route`] added; no error when it is gone already.
@@ -49,7 +50,10 @@ impl Links {
     ) -> Result<()> {
         let message = leased(device, route, source).build();
         let step = format!("removing the route to {} on {}", route.to, device.name);
-        match self.ask(step, RouteNetlinkMessage::DelRoute(message), 0).await {
+        match self
+            .ask(step, RouteNetlinkMessage::DelRoute(message), 0)
+            .await
+        {
             Err(error) if error.is_gone() => Ok(()),
             other => other,
         }
@@ -59,14 +63,21 @@ impl Links {
     pub async fn add_default_route(&self, device: &Device, gateway: Ipv4Addr) -> Result<()> {
         let message = default_route(device, gateway);
         let step = format!("adding the default route via {gateway} on {}", device.name);
-        self.add(step, RouteNetlinkMessage::NewRoute(message), New::Exclusive).await
+        self.add(step, RouteNetlinkMessage::NewRoute(message), New::Exclusive)
+            .await
     }
 
     /// `ip route del default via GATEWAY dev DEVICE`; no error when it is gone already.
     pub async fn remove_default_route(&self, device: &Device, gateway: Ipv4Addr) -> Result<()> {
         let message = default_route(device, gateway);
-        let step = format!("removing the default route via {gateway} on {}", device.name);
-        match self.ask(step, RouteNetlinkMessage::DelRoute(message), 0).await {
+        let step = format!(
+            "removing the default route via {gateway} on {}",
+            device.name
+        );
+        match self
+            .ask(step, RouteNetlinkMessage::DelRoute(message), 0)
+            .await
+        {
             Err(error) if error.is_gone() => Ok(()),
             other => other,
         }

@@ -52,8 +52,16 @@ impl Links {
             swept.note(self.remove_p2p(entry, &before).await);
         }
         self.release(&before, journal, &mut swept).await?;
-        for address in self.addresses().await?.iter().filter(|address| address.global) {
-            if before.iter().any(|device| device.index == address.index && device.name == "lo") {
+        for address in self
+            .addresses()
+            .await?
+            .iter()
+            .filter(|address| address.global)
+        {
+            if before
+                .iter()
+                .any(|device| device.index == address.index && device.name == "lo")
+            {
                 swept.note(self.remove_address(address).await);
             }
         }
@@ -66,10 +74,12 @@ impl Links {
         let was_member = |index| {
             let old = before.iter().find(|device| device.index == index);
             let master = old.and_then(|device| device.master);
-            before.iter().any(|device| Some(device.index) == master && device.is_bond())
+            before
+                .iter()
+                .any(|device| Some(device.index) == master && device.is_bond())
         };
         for device in self.devices().await? {
-            if device.xdp != 0 && self.remove_xdp(&device).await.is_err() {
+            if device.xdp.modes != 0 && self.remove_xdp(&device).await.is_err() {
                 swept.held.push(device.clone());
             }
             match journal.before(&device.name) {
@@ -110,12 +120,14 @@ impl Links {
     /// `ip link set INDEX xdp off`, for each mode in which a program is attached.
     async fn remove_xdp(&self, device: &Device) -> Result<()> {
         for mode in [XDP_GENERIC, XDP_NATIVE, XDP_HARDWARE] {
-            if device.xdp & mode != 0 {
+            if device.xdp.modes & mode != 0 {
                 let off = LinkAttribute::Xdp(vec![LinkXdp::Fd(-1), LinkXdp::Flags(mode)]);
-                let message =
-                    LinkUnspec::new_with_index(device.index).append_extra_attribute(off).build();
+                let message = LinkUnspec::new_with_index(device.index)
+                    .append_extra_attribute(off)
+                    .build();
                 let step = format!("removing the XDP program of {}", device.name);
-                self.ask(step, RouteNetlinkMessage::SetLink(message), 0).await?;
+                self.ask(step, RouteNetlinkMessage::SetLink(message), 0)
+                    .await?;
             }
         }
         Ok(())

@@ -12,8 +12,11 @@ impl Links {
     ///
     /// Created up, in one request. It takes over the MTU of its parent.
     pub async fn add_vlan(&self, parent: &Device, name: &IfName, id: VlanId) -> Result<()> {
-        let message = LinkVlan::new(name.as_str(), parent.index, id.number()).up().build();
+        let message = LinkVlan::new(name.as_str(), parent.index, id.number())
+            .up()
+            .build();
         let step = format!("adding vlan {id} to {}", parent.name);
-        self.add(step, RouteNetlinkMessage::NewLink(message), New::Exclusive).await
+        self.add(step, RouteNetlinkMessage::NewLink(message), New::Exclusive)
+            .await
     }
 }

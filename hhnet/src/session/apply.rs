@@ -40,13 +40,17 @@ impl Links {
             self.withdraw(device, old, new).await?;
         }
         let Some(new) = new else { return Ok(()) };
-        self.lease_address(device, new.prefix, new.lifetime(now)).await?;
+        self.lease_address(device, new.prefix, new.lifetime(now))
+            .await?;
         let same = old.filter(|old| old.prefix == new.prefix && !all);
         let kept = same.map_or(&[][..], |old| &old.routes);
         for route in new.routes.iter().filter(|route| !kept.contains(route)) {
             self.lease_route(device, *route, new.prefix.address).await?;
         }
-        match new.mtu.filter(|mtu| same.is_none_or(|old| old.mtu != Some(*mtu))) {
+        match new
+            .mtu
+            .filter(|mtu| same.is_none_or(|old| old.mtu != Some(*mtu)))
+        {
             Some(mtu) => self.apply_mtu(device, mtu.into()).await,
             None => Ok(()),
         }
@@ -64,7 +68,8 @@ impl Links {
         let same = new.filter(|new| new.prefix == old.prefix);
         for route in old.routes.iter().rev() {
             if same.is_none_or(|new| !new.routes.contains(route)) {
-                self.remove_leased_route(device, *route, old.prefix.address).await?;
+                self.remove_leased_route(device, *route, old.prefix.address)
+                    .await?;
             }
         }
         match same {
@@ -80,9 +85,15 @@ impl Links {
         let devices = self.devices().await?;
         let current = devices.iter().find(|other| other.index == device.index);
         let lower = current.and_then(|device| device.lower);
-        let limit = devices.iter().find(|other| Some(other.index) == lower).map(|lower| lower.mtu);
+        let limit = devices
+            .iter()
+            .find(|other| Some(other.index) == lower)
+            .map(|lower| lower.mtu);
         if limit.is_some_and(|limit| limit < mtu) {
-            warn!("{}: the server's MTU {mtu} is too large for the device below", device.name);
+            warn!(
+                "{}: the server's MTU {mtu} is too large for the device below",
+                device.name
+            );
             return Ok(());
         }
         match current {

@@ -46,7 +46,7 @@ pub enum Order {
 }
 
 /// What a session shows of itself.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// State of the machine, as in the RFC.
     pub state: &'static str,
@@ -95,8 +95,15 @@ impl Session {
             report: sender,
         };
         let task = tokio::spawn(driver.run(inbox));
-        let session = Session { report, orders, task, device };
-        session.order(Order::Link { up: session.device.up && session.device.carrier });
+        let session = Session {
+            report,
+            orders,
+            task,
+            device,
+        };
+        session.order(Order::Link {
+            up: session.device.up && session.device.carrier,
+        });
         Ok(session)
     }
 
@@ -181,7 +188,10 @@ impl Driver {
             }
             Order::PathChanged => self.client.handle_path_change(clock::now()),
             Order::AddressGone(address) => {
-                let ours = self.applied.as_ref().is_some_and(|l| l.prefix.address == address);
+                let ours = self
+                    .applied
+                    .as_ref()
+                    .is_some_and(|l| l.prefix.address == address);
                 if ours && self.is_missing(address).await {
                     warn!("{}: somebody removed {address}", self.device.name);
                     self.stale = true;
@@ -219,7 +229,10 @@ impl Driver {
         while let Some(event) = self.client.poll_event() {
             match event {
                 Event::Leased(lease) => {
-                    info!("{}: leased {} from {}", self.device.name, lease.prefix, lease.server);
+                    info!(
+                        "{}: leased {} from {}",
+                        self.device.name, lease.prefix, lease.server
+                    );
                 }
                 Event::Lost(why) => info!("{}: lease lost: {why}", self.device.name),
             }
@@ -248,7 +261,11 @@ impl Driver {
         if wanted == self.applied && !self.stale {
             return;
         }
-        let change = Change { old: self.applied.as_ref(), new: wanted.as_ref(), all: self.stale };
+        let change = Change {
+            old: self.applied.as_ref(),
+            new: wanted.as_ref(),
+            all: self.stale,
+        };
         match self.links.apply(&self.device, change, clock::now()).await {
             Ok(()) => {
                 self.applied = wanted;
@@ -263,7 +280,10 @@ impl Driver {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        [self.client.poll_timeout(), self.retry].into_iter().flatten().min()
+        [self.client.poll_timeout(), self.retry]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Opens the socket the machine listens on and closes the other.
@@ -278,8 +298,14 @@ impl Driver {
                 })
                 .ok();
         }
-        let Listen::Address(address) = listen else { return self.address_socket = None };
-        if self.address_socket.as_ref().is_none_or(|(bound, _)| *bound != address) {
+        let Listen::Address(address) = listen else {
+            return self.address_socket = None;
+        };
+        if self
+            .address_socket
+            .as_ref()
+            .is_none_or(|(bound, _)| *bound != address)
+        {
             self.address_socket = AddressSocket::open(&self.device.name, address)
                 .inspect_err(|error| warn!("{}: opening port 68: {error}", self.device.name))
                 .ok()
@@ -303,7 +329,8 @@ impl Driver {
 
     async fn is_missing(&self, address: Ipv4Addr) -> bool {
         self.links.addresses().await.is_ok_and(|all| {
-            !all.iter().any(|a| a.index == self.device.index && a.address == address)
+            !all.iter()
+                .any(|a| a.index == self.device.index && a.address == address)
         })
     }
 }

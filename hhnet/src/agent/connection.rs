@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One task for each command that is connected.
+
+use std::{fmt, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
+    sync::mpsc,
+};
+use tracing::{debug, info, warn};
+
+use super::Message;
+use crate::{
+    cli::{self, Refusal, Verb},
+    wire::{self, Frame},
+};
+
+/// How long a command may take to say what it wants.
+const REQUEST: Duration = Duration::from_secs(5);
+
+/// A command, and where its reply goes.
+pub(super) struct Call {
+    pub(super) verb: Verb,
+    pub(super) reply: Reply,
+}
+
+/// The way back to a command.
+pub(super) struct Reply(mpsc::UnboundedSender<Frame>);
+
+impl Reply {
+    /// A line for stdout.
+    pub(super) fn answer(&self, text: impl fmt::Display) {
+        self.send(Frame::Stdout(format!("{text}\n").into_bytes()));
+    }
+
+    /// A line for stderr.
+    pub(super) fn complain(&self, text: impl fmt::Display) {
+        self.send(Frame::Stderr(format!("{text}\n").into_bytes()));
+    }
+
+    /// The end: the exit status.
+    pub(super) fn exit(&self, status: u8) {
+        self.send(Frame::Exit(status));
+    }
+
+    /// The end, with the reason for it.
+    pub(super) fn fail(&self, reason: impl fmt::Display) {
+        info!("refused: {reason}");
+        self.complain(format_args!("Error: {reason}"));
+        self.exit(1);
+    }
+
+    /// Completes when the command is no longer there: killed, or done.
+    pub(super) async fn gone(&self) {
+        self.0.closed().await;
+    }
+
+    /// Whether the command is no longer there.
+    pub(super) fn is_gone(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    fn send(&self, frame: Frame) {
+        // A command that has gone does not want it any more.
+        let _ = self.0.send(frame);
+    }
+}
+
+/// Accepts commands for as long as there is a socket.
+pub(super) async fn accept(listener: UnixListener, outbox: mpsc::UnboundedSender<Message>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(serve(stream, outbox.clone()));
+            }
+            Err(error) => {
+                warn!("accepting a command: {error}");
+                // Out of descriptors, perhaps: do not spin.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn serve(mut stream: UnixStream, outbox: mpsc::UnboundedSender<Message>) {
+    let Ok(Some(body)) = tokio::time::timeout(REQUEST, request(&mut stream)).await else {
+        return debug!("a command said nothing");
+    };
+    let (sender, frames) = mpsc::unbounded_channel();
+    let reply = Reply(sender);
+    let args = wire::decode_request(&body);
+    info!("command: {args:?}");
+    match cli::parse(args) {
+        Ok(verb) => {
+            // The agent may be leaving; the reply then ends without a word.
+            let _ = outbox.send(Message::Call(Call { verb, reply }));
+        }
+        Err(Refusal::Usage(text) | Refusal::Version(text)) => reply.fail(text.trim_end()),
+    }
+    drop(outbox);
+    pass_on(stream, frames).await;
+}
+
+/// The body of a request; `None` if the peer is no command of ours.
+async fn request(stream: &mut UnixStream) -> Option<Vec<u8>> {
+    let length = stream.read_u32().await.ok()? as usize;
+    if length > wire::MAX {
+        return None;
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(body)
+}
+
+/// Writes the reply, and notices when the command goes away before its end:
+/// then the receiver is dropped, which whoever holds the [`Reply`] can see.
+async fn pass_on(mut stream: UnixStream, mut frames: mpsc::UnboundedReceiver<Frame>) {
+    let (mut from, mut to) = stream.split();
+    let mut nothing = [0; 1];
+    loop {
+        tokio::select! {
+            biased;
+            frame = frames.recv() => {
+                let Some(frame) = frame else { return };
+                if to.write_all(&frame.encode()).await.is_err() || matches!(frame, Frame::Exit(_)) {
+                    return;
+                }
+            }
+            // A command sends nothing after its request: this is its end.
+            _ = from.read(&mut nothing) => return,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The agent: one process that owns every lease, program and counter.
+//!
+//! It starts when the first command needs it and leaves when it owns nothing
+//! any more. A lock decides who is the agent, not a file that says so. The
+//! kernel is the truth: what an agent that was killed has left behind is found
+//! there by the next one.
+//!
+//! ```text
+//! command ─▶ connection ─▶ inbox ─▶ verbs ─▶ link, session, xdp
+//!                            ▲        │
+//!                 wait ──────┘        └─▶ wait (for lease, LACP, programs) ─▶ reply
+//! ```
+//! One task handles one message of the inbox after the other, so that two
+//! commands never change links at the same time; only waiting is done beside it.
+
+mod connection;
+mod programs;
+mod verbs;
+mod wait;
+mod watchdog;
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::{
+        fd::AsFd,
+        unix::fs::{MetadataExt, OpenOptionsExt},
+    },
+    path::Path,
+    time::Duration,
+};
+
+use nix::fcntl::{Flock, FlockArg};
+use tokio::{
+    net::UnixListener,
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+};
+use tracing::{info, warn};
+
+use self::{
+    connection::{Call, Reply},
+    programs::Programs,
+    wait::Outcome,
+};
+use crate::{
+    journal::Journal,
+    link::{Events, LinkError, Links, PortState},
+    runtime,
+    session::Session,
+};
+
+/// How long an agent nobody has asked anything waits for its first call.
+const FIRST_CALL: Duration = Duration::from_secs(10);
+
+/// Something for the agent to do.
+enum Message {
+    /// A command has come in.
+    Call(Call),
+    /// A command has waited long enough, one way or the other.
+    Settled(Outcome),
+    /// The programs are loaded, or cannot be.
+    Loaded(Result<crate::xdp::Programs, crate::xdp::XdpError>),
+}
+
+/// Why there is no agent.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another one has the lock: not a failure, that one is as good.
+    #[error("another agent is running")]
+    Another,
+    /// The runtime directory, the lock or the socket cannot be made.
+    #[error("{0}: {1}")]
+    Runtime(&'static str, io::Error),
+    /// No netlink.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}
+
+/// A running agent.
+struct Agent {
+    links: Links,
+    journal: Journal,
+    sessions: Vec<Session>,
+    programs: Programs,
+    /// Members of bonds, by index, with the bond and what LACP made of them.
+    ports: BTreeMap<u32, (Option<u32>, PortState)>,
+    /// Whether any member is collecting and distributing.
+    aggregated: watch::Sender<bool>,
+    outbox: mpsc::UnboundedSender<Message>,
+    /// Commands that wait beside the loop.
+    waiting: usize,
+    /// Counts cleanups: a command from before the last one has nothing to undo.
+    generation: u64,
+    /// Replies to be sent after everything is given up.
+    farewell: Vec<Reply>,
+    born: Duration,
+}
+
+/// Runs the agent until it owns nothing any more.
+///
+/// # Errors
+/// [`StartError`] when it cannot begin. It never ends with an error.
+pub async fn run() -> Result<(), StartError> {
+    runtime::create().map_err(|error| StartError::Runtime(runtime::DIRECTORY, error))?;
+    let lock = take_lock()?;
+    let links = Links::open()?;
+    let events = Events::subscribe()?;
+    let listener = listen().map_err(|error| StartError::Runtime(runtime::SOCKET, error))?;
+    let (outbox, inbox) = mpsc::unbounded_channel();
+    let mut agent = Agent {
+        links,
+        journal: Journal::open(Path::new(runtime::JOURNAL)),
+        sessions: Vec::new(),
+        programs: Programs::default(),
+        ports: BTreeMap::new(),
+        aggregated: watch::Sender::new(false),
+        outbox: outbox.clone(),
+        waiting: 0,
+        generation: 0,
+        farewell: Vec::new(),
+        born: crate::clock::now(),
+    };
+    agent.look_around().await;
+    info!(
+        "agent {} ready, pid {}",
+        env!("HHNET_BUILD"),
+        std::process::id()
+    );
+    let doorman = tokio::spawn(connection::accept(listener, outbox));
+    let farewell = agent.serve(inbox, events).await;
+    doorman.abort();
+    leave(lock);
+    for reply in farewell {
+        reply.exit(0);
+        reply.gone().await;
+    }
+    Ok(())
+}
+
+/// Takes the lock that makes this process the agent.
+fn take_lock() -> Result<Flock<File>, StartError> {
+    let at = |error| StartError::Runtime(runtime::LOCK, error);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(runtime::LOCK)
+        .map_err(at)?;
+    let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => lock,
+        Err((_, nix::Error::EWOULDBLOCK)) => return Err(StartError::Another),
+        Err((_, error)) => return Err(at(error.into())),
+    };
+    // An agent that left between our opening and our locking has removed the
+    // file: a lock on nothing keeps nobody out.
+    let ours = lock.metadata().map_err(at)?.ino();
+    match fs::metadata(runtime::LOCK) {
+        Ok(named) if named.ino() == ours => Ok(lock),
+        _ => Err(StartError::Another),
+    }
+}
+
+/// Lets go of everything inherited from the command that started us: its
+/// session, its descriptors but for the pipe it waits on.
+pub fn detach() {
+    // Fails for a session leader, as systemd makes one of us: as good.
+    let _ = nix::unistd::setsid();
+    // SAFETY: called first thing in the process; nothing of ours is open yet.
+    unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+}
+
+/// Only the holder of the lock comes here, so an old socket is a dead one's.
+fn listen() -> io::Result<UnixListener> {
+    runtime::remove(runtime::SOCKET)?;
+    let mask = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o177));
+    let listener = UnixListener::bind(runtime::SOCKET);
+    nix::sys::stat::umask(mask);
+    listener
+}
+
+/// Makes room for the next agent, and leaves no trace when there is nothing to
+/// be cleaned up. Files go while the lock is held: without it they would be
+/// the next agent's.
+fn leave(lock: Flock<File>) {
+    for file in [runtime::SOCKET, runtime::LOCK] {
+        if let Err(error) = runtime::remove(file) {
+            warn!("removing {file}: {error}");
+        }
+    }
+    // Fails while a journal is in it, as it should.
+    let _ = fs::remove_dir(runtime::DIRECTORY);
+    drop(lock);
+    info!("agent leaves");
+}
+
+/// Tells whoever started us that we listen: systemd by its socket, a command
+/// by letting go of the pipe it waits on.
+pub fn say_ready() {
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        warn!("notifying systemd: {error}");
+    }
+    let _ = io::stdout().flush();
+    match File::options().write(true).open("/dev/null") {
+        Ok(null) => {
+            if let Err(error) = nix::unistd::dup2_stdout(null.as_fd()) {
+                warn!("letting go of stdout: {error}");
+            }
+        }
+        Err(error) => warn!("/dev/null: {error}"),
+    }
+}
+
+impl Agent {
+    /// Handles one message after the other until there is nothing left to own.
+    async fn serve(
+        mut self,
+        mut inbox: mpsc::UnboundedReceiver<Message>,
+        mut events: Events,
+    ) -> Vec<Reply> {
+        let mut terminated = match signal(SignalKind::terminate()) {
+            Ok(signal) => signal,
+            Err(error) => {
+                warn!("SIGTERM cannot be caught: {error}");
+                return self.farewell;
+            }
+        };
+        say_ready();
+        let mut asked = false;
+        loop {
+            tokio::select! {
+                message = inbox.recv() => {
+                    let Some(message) = message else { break };
+                    asked = true;
+                    self.handle(message).await;
+                }
+                event = events.next() => match event {
+                    Some(event) => self.witness(event).await,
+                    None => { warn!("no more link events"); break }
+                },
+                _ = terminated.recv() => { info!("asked to terminate"); break }
+                () = tokio::time::sleep(FIRST_CALL), if !asked => break,
+            }
+            if asked && self.sessions.is_empty() && self.waiting == 0 && inbox.is_empty() {
+                break;
+            }
+        }
+        self.programs.detach();
+        self.farewell
+    }
+
+    async fn handle(&mut self, message: Message) {
+        match message {
+            Message::Call(call) => self.obey(call).await,
+            Message::Settled(outcome) => self.settle(outcome).await,
+            Message::Loaded(outcome) => self.programs.loaded(outcome),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//! XDP programs, as the agent has them: loaded when first needed, beside
+//! everything else, and never a reason for a command to fail.
+
+use tokio::sync::{mpsc, watch};
+use tracing::warn;
+
+use super::Message;
+use crate::{
+    cli,
+    link::Device,
+    xdp::{self, Wanted, XdpError},
+};
+
+/// The programs and the links they are wanted on.
+pub(super) struct Programs {
+    state: State,
+    /// Why there is no program on a link that shall have one, newest last.
+    complaints: Vec<(String, String)>,
+    /// Whether all that is wanted is attached, or cannot be.
+    settled: watch::Sender<bool>,
+}
+
+enum State {
+    /// Not needed yet.
+    Unloaded,
+    /// On their way into the kernel, and wanted on these links.
+    Loading(Vec<(Device, Wanted)>),
+    /// In the kernel.
+    Loaded(Box<xdp::Programs>),
+    /// Not to be had.
+    Unavailable(String),
+}
+
+impl Default for Programs {
+    fn default() -> Self {
+        Programs {
+            state: State::Unloaded,
+            complaints: Vec::new(),
+            settled: watch::Sender::new(true),
+        }
+    }
+}
+
+impl Programs {
+    /// Puts a program on each of the links as soon as possible.
+    pub(super) fn want(
+        &mut self,
+        devices: &[Device],
+        mode: cli::Xdp,
+        outbox: &mpsc::UnboundedSender<Message>,
+    ) {
+        let wanted = match mode {
+            cli::Xdp::Off => return,
+            cli::Xdp::Auto => Wanted::Auto,
+            cli::Xdp::Native => Wanted::Native,
+            cli::Xdp::Generic => Wanted::Generic,
+        };
+        if matches!(self.state, State::Unloaded) {
+            self.load(outbox.clone());
+        }
+        for device in devices {
+            match &mut self.state {
+                State::Loading(waiting) => waiting.push((device.clone(), wanted)),
+                State::Loaded(programs) => {
+                    attach(programs, &mut self.complaints, device, wanted);
+                }
+                State::Unavailable(reason) => {
+                    self.complaints.push((device.name.clone(), reason.clone()));
+                }
+                State::Unloaded => {}
+            }
+        }
+    }
+
+    /// The verifier may take a second: not on the thread that answers leases.
+    fn load(&mut self, outbox: mpsc::UnboundedSender<Message>) {
+        self.state = State::Loading(Vec::new());
+        self.settled.send_replace(false);
+        tokio::task::spawn_blocking(move || {
+            let _ = outbox.send(Message::Loaded(xdp::Programs::load()));
+        });
+    }
+
+    /// The programs are in the kernel, or not.
+    pub(super) fn loaded(&mut self, outcome: Result<xdp::Programs, XdpError>) {
+        let State::Loading(waiting) = std::mem::replace(&mut self.state, State::Unloaded) else {
+            // Not wanted any more; dropping them unloads them.
+            return;
+        };
+        self.state = match outcome {
+            Ok(mut programs) => {
+                if let Err(error) = programs.forward_logs() {
+                    warn!("{error}");
+                }
+                for (device, wanted) in waiting {
+                    attach(&mut programs, &mut self.complaints, &device, wanted);
+                }
+                State::Loaded(Box::new(programs))
+            }
+            Err(error) => {
+                warn!("{error}");
+                let reason = error.to_string();
+                let failed = waiting
+                    .into_iter()
+                    .map(|(device, _)| (device.name, reason.clone()));
+                self.complaints.extend(failed);
+                State::Unavailable(reason)
+            }
+        };
+        self.settled.send_replace(true);
+    }
+
+    /// Becomes true when nothing will be attached any more that is not yet.
+    pub(super) fn settled(&self) -> watch::Receiver<bool> {
+        self.settled.subscribe()
+    }
+
+    /// Why a link has no program, where it should have one.
+    pub(super) fn complaint(&self, name: &str) -> Option<&str> {
+        let found = self.complaints.iter().rev().find(|(link, _)| link == name);
+        found.map(|(_, reason)| reason.as_str())
+    }
+
+    /// The loaded programs.
+    pub(super) fn loaded_programs(&self) -> Option<&xdp::Programs> {
+        match &self.state {
+            State::Loaded(programs) => Some(programs),
+            State::Unloaded | State::Loading(_) | State::Unavailable(_) => None,
+        }
+    }
+
+    /// A link is no longer ours.
+    pub(super) fn forget(&mut self, device: &Device) {
+        self.complaints.retain(|(link, _)| *link != device.name);
+        match &mut self.state {
+            State::Loaded(programs) => {
+                if programs
+                    .attachments()
+                    .any(|link| link.ifindex == device.index)
+                    && let Err(error) = programs.detach(device.index)
+                {
+                    warn!("{error}");
+                }
+            }
+            State::Loading(waiting) => waiting.retain(|(link, _)| link.index != device.index),
+            State::Unloaded | State::Unavailable(_) => {}
+        }
+    }
+
+    /// Takes everything off and out of the kernel.
+    pub(super) fn detach(&mut self) {
+        if let State::Loaded(programs) = &mut self.state {
+            for error in programs.detach_all() {
+                warn!("{error}");
+            }
+        }
+        self.state = State::Unloaded;
+        self.complaints.clear();
+        self.settled.send_replace(true);
+    }
+}
+
+fn attach(
+    programs: &mut xdp::Programs,
+    complaints: &mut Vec<(String, String)>,
+    device: &Device,
+    wanted: Wanted,
+) {
+    if let Err(error) = programs.attach(&device.name, device.index, wanted) {
+        warn!("{error}");
+        complaints.push((device.name.clone(), error.to_string()));
+    }
+}

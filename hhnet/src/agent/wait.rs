@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a command waits for, beside the loop of the agent.
+
+use std::time::Duration;
+
+use tokio::{sync::watch, time::timeout};
+
+use super::{connection::Reply, verbs::Undo};
+use crate::{cli::Prefix, session::Report};
+
+/// Once there is an address, LACP gets this long to agree. A partner that does
+/// not speak it lets a single member pass frames all the same.
+const AGGREGATION: Duration = Duration::from_secs(3);
+/// And programs this long to be attached, so that no driver resets its link
+/// after the command has returned.
+const PROGRAMS: Duration = Duration::from_secs(5);
+
+/// How waiting ended, and what then is to be finished by the agent.
+pub(super) struct Outcome {
+    pub(super) end: End,
+    /// The interface that was to get an address.
+    pub(super) interface: String,
+    pub(super) undo: Undo,
+    pub(super) reply: Reply,
+}
+
+/// How waiting ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// The interface is usable.
+    Leased(Prefix),
+    /// Nobody gave it an address in time.
+    TimedOut(Box<Report>),
+    /// Whoever asked has gone.
+    Abandoned,
+    /// The session has ended: cleaned up, or its interface removed.
+    Ended,
+}
+
+/// What a command waits for.
+pub(super) struct Wait {
+    pub(super) report: watch::Receiver<Report>,
+    /// A member collecting and distributing; `None` without a bond below.
+    pub(super) aggregated: Option<watch::Receiver<bool>>,
+    pub(super) programs: watch::Receiver<bool>,
+    pub(super) limit: Duration,
+}
+
+impl Wait {
+    /// Waits for the address, and then for what is worth a moment more.
+    pub(super) async fn until_usable(mut self, reply: &Reply) -> End {
+        let report = self.report.clone();
+        tokio::select! {
+            end = timeout(self.limit, self.leased()) => match end {
+                Ok(Some(prefix)) => {
+                    self.finish().await;
+                    End::Leased(prefix)
+                }
+                Ok(None) => End::Ended,
+                Err(_) => End::TimedOut(Box::new(report.borrow().clone())),
+            },
+            () = reply.gone() => End::Abandoned,
+        }
+    }
+
+    async fn leased(&mut self) -> Option<Prefix> {
+        let report = self
+            .report
+            .wait_for(|report| report.lease.is_some())
+            .await
+            .ok()?;
+        report.lease.as_ref().map(|lease| lease.prefix)
+    }
+
+    async fn finish(&mut self) {
+        if let Some(aggregated) = &mut self.aggregated {
+            let _ = timeout(AGGREGATION, aggregated.wait_for(|ready| *ready)).await;
+        }
+        let _ = timeout(PROGRAMS, self.programs.wait_for(|settled| *settled)).await;
+    }
+}

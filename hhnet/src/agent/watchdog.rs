@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the kernel reports while no command is at work.
+
+use std::net::IpAddr;
+
+use tracing::{info, warn};
+
+use super::Agent;
+use crate::{
+    link::{Device, Event},
+    session::Order,
+};
+
+impl Agent {
+    /// Passes an event on to whom it concerns.
+    pub(super) async fn witness(&mut self, event: Event) {
+        match event {
+            Event::Link(device) => self.link_changed(&device),
+            Event::LinkGone { index } => self.link_gone(index),
+            Event::AddressGone {
+                index,
+                address: IpAddr::V4(address),
+            } => {
+                for session in self.sessions.iter().filter(|s| s.device.index == index) {
+                    session.order(Order::AddressGone(address));
+                }
+            }
+            Event::AddressGone { .. } => {}
+            Event::Missed => {
+                warn!("link events were lost");
+                self.look_around().await;
+            }
+        }
+    }
+
+    /// Looks at all links, at the start and when events were lost.
+    pub(super) async fn look_around(&mut self) {
+        match self.links.devices().await {
+            Ok(devices) => {
+                for session in &self.sessions {
+                    let index = session.device.index;
+                    if !devices.iter().any(|device| device.index == index) {
+                        session.order(Order::Link { up: false });
+                    }
+                }
+                for device in &devices {
+                    self.link_changed(device);
+                }
+            }
+            Err(error) => warn!("{error}"),
+        }
+    }
+
+    fn link_changed(&mut self, device: &Device) {
+        for session in self
+            .sessions
+            .iter()
+            .filter(|s| s.device.index == device.index)
+        {
+            session.order(Order::Link {
+                up: device.up && device.carrier,
+            });
+        }
+        let old = self.ports.remove(&device.index);
+        let Some(port) = device.port.clone() else {
+            return self.count_ports();
+        };
+        let path = |(_, port): &(Option<u32>, crate::link::PortState)| {
+            (port.distributing(), port.aggregator)
+        };
+        let new = (device.master, port);
+        if old.as_ref().map(path) != Some(path(&new)) {
+            info!(
+                "{}: aggregator {:?}, {}",
+                device.name,
+                new.1.aggregator,
+                if new.1.distributing() {
+                    "collecting and distributing"
+                } else {
+                    "not in use"
+                }
+            );
+            self.path_changed(device.master);
+        }
+        self.ports.insert(device.index, new);
+        self.count_ports();
+    }
+
+    /// Tells the sessions above a bond that its aggregate has changed.
+    fn path_changed(&self, bond: Option<u32>) {
+        let above = |device: &Device| Some(device.index) == bond || device.lower == bond;
+        for session in self
+            .sessions
+            .iter()
+            .filter(|s| bond.is_some() && above(&s.device))
+        {
+            session.order(Order::PathChanged);
+        }
+    }
+
+    fn count_ports(&self) {
+        let ready = self.ports.values().any(|(_, port)| port.distributing());
+        self.aggregated
+            .send_if_modified(|old| std::mem::replace(old, ready) != ready);
+    }
+
+    fn link_gone(&mut self, index: u32) {
+        self.ports.remove(&index);
+        self.count_ports();
+        self.sessions.retain(|session| {
+            let stays = session.device.index != index;
+            if !stays {
+                warn!("{}: somebody removed the interface", session.device.name);
+            }
+            stays
+        });
+    }
+}
