@@ -52,8 +52,8 @@ const fn join(high: u64, low: u64) -> Ipv6Addr {
 }
 
 /// The part of a key that IPv4 and IPv6 share, in one word: ports 0–31,
-/// protocol 32–39, VLAN id 40–51, tagged 52, later fragment 53, egress 54,
-/// member slot 56–63.
+/// protocol 32–39, VLAN id 40–51, tagged 52, later fragment 53, egress 54, 55
+/// always set, so that no key is all zeros, member slot 56–63.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Attributes(pub u64);
 
@@ -61,12 +61,13 @@ impl Attributes {
     pub(crate) const TAGGED: u64 = 1 << 52;
     pub(crate) const LATER_FRAGMENT: u64 = 1 << 53;
     pub(crate) const EGRESS: u64 = 1 << 54;
+    const ALWAYS: u64 = 1 << 55;
 
     /// Adds the ports, source in the upper half, and the protocol to the other
     /// bits.
     #[inline(always)]
     pub(crate) const fn new(ports: u32, protocol: u8, bits: u64) -> Self {
-        Self(ports as u64 | (protocol as u64) << 32 | bits)
+        Self(ports as u64 | (protocol as u64) << 32 | bits | Self::ALWAYS)
     }
 
     /// Source and destination port; for ICMP echoes the identifier and

@@ -6,6 +6,7 @@
 //! and for the host, where the tests run the very same parser.
 #![cfg_attr(target_arch = "bpf", no_std)]
 
+pub mod cache;
 pub mod flow;
 pub mod member;
 pub mod packet;
@@ -18,10 +19,19 @@ pub mod names {
     pub const SLOT_OF_INTERFACE: &str = "SLOTS";
     /// Per-CPU array: member slot → [`MemberCounters`](crate::member::MemberCounters).
     pub const MEMBERS: &str = "MEMBERS";
-    /// [`KeyV4`](crate::flow::KeyV4) → [`Counts`](crate::flow::Counts).
+    /// Array: [`Bucket`](crate::cache::Bucket)s of [`KeyV4`](crate::flow::KeyV4),
+    /// CPU 0's first.
     pub const FLOWS_V4: &str = "FLOWS_V4";
-    /// [`KeyV6`](crate::flow::KeyV6) → [`Counts`](crate::flow::Counts).
+    /// Array: [`Bucket`](crate::cache::Bucket)s of [`KeyV6`](crate::flow::KeyV6),
+    /// CPU 0's first.
     pub const FLOWS_V6: &str = "FLOWS_V6";
+    /// Ring buffer: [`Record`](crate::cache::Record)s that had to make room, of
+    /// both sorts of key, told apart by their length.
+    pub const EVICTED: &str = "EVICTED";
+    /// Global: buckets of each CPU in [`FLOWS_V4`], a power of two.
+    pub const BUCKETS_V4: &str = "BUCKETS_V4";
+    /// Global: buckets of each CPU in [`FLOWS_V6`], a power of two.
+    pub const BUCKETS_V6: &str = "BUCKETS_V6";
     /// aya-log's level, patched in before the load.
     pub const LOG_LEVEL: &str = "AYA_LOG_LEVEL";
 }

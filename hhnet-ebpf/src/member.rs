@@ -51,8 +51,11 @@ impl Kind {
 pub struct MemberCounters {
     /// Frames by [`Kind`].
     pub kinds: [Count; Kind::COUNT],
-    /// IP frames whose flow found no room in the table.
-    pub uncounted: Count,
+    /// What was counted of flows that had to make room while the ring buffer
+    /// was full: still in [`kinds`](Self::kinds), in no flow any more.
+    pub lost: Count,
+    /// Number of those flows.
+    pub lost_flows: u64,
     /// Frames with two VLAN tags (their flows carry the inner one).
     pub double_tagged: u64,
     /// Fragments after the first of an IP packet.

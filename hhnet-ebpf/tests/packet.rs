@@ -267,6 +267,8 @@ fn a_frame_in_several_buffers_is_counted_by_what_the_first_one_shows() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_bytes_are_parsed(
         bytes in proptest::collection::vec(any::<u8>(), 0..200),

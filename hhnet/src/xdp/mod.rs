@@ -8,16 +8,21 @@
 
 mod attach;
 mod error;
+mod evicted;
 mod links;
 mod read;
 pub mod report;
+mod table;
 mod text;
 
-use std::fmt;
+use std::{fmt, os::fd::AsFd as _, sync::Arc};
 
 use aya::{Ebpf, EbpfLoader, programs::Xdp};
 use aya_log::EbpfLogger;
-use hhnet_ebpf::names;
+use hhnet_ebpf::{
+    flow::{KeyV4, KeyV6},
+    names,
+};
 use tokio::{
     io::{Interest, unix::AsyncFd},
     task::AbortHandle,
@@ -25,6 +30,11 @@ use tokio::{
 use tracing::{Level, debug, enabled};
 use tracing_log::LogTracer;
 
+use self::{
+    attach::Slot,
+    evicted::Evicted,
+    table::{Geometry, Table},
+};
 pub use self::{
     attach::{Attachment, Mode, Wanted},
     error::XdpError,
@@ -37,8 +47,11 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/hh
 pub struct Programs {
     ebpf: Ebpf,
     attachments: Vec<Attachment>,
-    slots: Vec<attach::Slot>,
-    logs: Option<AbortHandle>,
+    slots: Vec<Slot>,
+    flows_v4: Table<KeyV4>,
+    flows_v6: Table<KeyV6>,
+    evicted: evicted::Shared,
+    tasks: Vec<AbortHandle>,
 }
 
 impl Programs {
@@ -50,8 +63,26 @@ impl Programs {
     /// Without `CAP_BPF` and `CAP_NET_ADMIN`, on a kernel before 5.18 or without
     /// eBPF, or out of memory: hhnet then works without counters.
     pub fn load() -> Result<Self, XdpError> {
+        Self::load_sized(Geometry::FLOWS_PER_CPU)
+    }
+
+    /// As [`load`](Self::load), with room for about `flows` IPv4 flows and a
+    /// quarter as many IPv6 flows on each CPU; others make room for new ones.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub fn load_sized(flows: u32) -> Result<Self, XdpError> {
+        let cpus = aya::util::nr_cpus();
+        let cpus =
+            cpus.map_err(|(path, error)| XdpError::new(format!("reading {path}"), &error))?;
+        let geometry = Geometry::new(cpus as u32, flows);
+        let [v4, v6] = [geometry.v4, geometry.v6].map(|buckets| geometry.entries(buckets));
         let mut ebpf = EbpfLoader::new()
             .override_global(names::LOG_LEVEL, &log_level(), false)
+            .override_global(names::BUCKETS_V4, &geometry.v4, true)
+            .override_global(names::BUCKETS_V6, &geometry.v6, true)
+            .map_max_entries(names::FLOWS_V4, v4)
+            .map_max_entries(names::FLOWS_V6, v6)
             .load(OBJECT)
             .map_err(|error| XdpError::new("loading the eBPF object", &error))?;
         let program = xdp_program(&mut ebpf)?;
@@ -63,10 +94,13 @@ impl Programs {
             )
         })?;
         Ok(Self {
-            ebpf,
+            flows_v4: Table::new(&ebpf, names::FLOWS_V4, v4)?,
+            flows_v6: Table::new(&ebpf, names::FLOWS_V6, v6)?,
+            evicted: Evicted::new(&mut ebpf)?,
             attachments: Vec::new(),
             slots: Vec::new(),
-            logs: None,
+            tasks: Vec::new(),
+            ebpf,
         })
     }
 
@@ -93,7 +127,36 @@ impl Programs {
                 guard.clear_ready();
             }
         });
-        self.logs = Some(task.abort_handle());
+        self.tasks.push(task.abort_handle());
+        Ok(())
+    }
+
+    /// Starts a task that takes over flows that had to make room in the tables,
+    /// until `self` is dropped. Without it that is done only when flows are asked
+    /// for, and what does not fit into the ring buffer meanwhile is counted as
+    /// [`Member::lost`](report::Member::lost).
+    ///
+    /// # Errors
+    /// If the ring buffer cannot be waited for.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with I/O enabled.
+    pub fn collect_evicted(&mut self) -> Result<(), XdpError> {
+        const STEP: &str = "waiting for evicted flows";
+        let evicted = Arc::clone(&self.evicted);
+        let ring = evicted::lock(&evicted).ring.as_fd().try_clone_to_owned();
+        let ring = ring.map_err(|error| XdpError::new(STEP, &error))?;
+        // SAFETY: an owned descriptor that nothing replaces.
+        let ring = unsafe { AsyncFd::register_with_interest(ring, Interest::READABLE) };
+        let ring = ring.map_err(|error| XdpError::new(STEP, &error))?;
+        let task = tokio::spawn(async move {
+            while let Ok(mut guard) = ring.readable().await {
+                drop(evicted::lock(&evicted));
+                guard.clear_ready();
+                tokio::task::yield_now().await;
+            }
+        });
+        self.tasks.push(task.abort_handle());
         Ok(())
     }
 
@@ -108,7 +171,7 @@ impl Programs {
 
 impl Drop for Programs {
     fn drop(&mut self) {
-        if let Some(task) = self.logs.take() {
+        for task in &self.tasks {
             task.abort();
         }
     }

@@ -22,7 +22,9 @@ pub struct FlowReport {
     pub total_flows: usize,
 }
 
-/// Frames one member received, by kind.
+/// Frames one member received, by kind. Its flows, [`unlisted`](Self::unlisted)
+/// and [`lost`](Self::lost) together have the packets and bytes of
+/// [`ipv4`](Self::ipv4) and [`ipv6`](Self::ipv6).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Member {
     /// The interface.
@@ -43,8 +45,14 @@ pub struct Member {
     pub other: Counted,
     /// Frames cut short or with an IP header that contradicts itself.
     pub malformed: Counted,
-    /// IP packets whose flow found no room in the table.
-    pub uncounted: Counted,
+    /// Of flows that made room for others and are too small to be listed now.
+    pub unlisted: Counted,
+    /// Number of those flows; one that came back is counted again.
+    pub unlisted_flows: u64,
+    /// Of flows that made room faster than they could be read.
+    pub lost: Counted,
+    /// Number of those flows; one that came back is counted again.
+    pub lost_flows: u64,
     /// Frames with two VLAN tags.
     pub double_tagged: u64,
     /// IP fragments after the first.
@@ -170,7 +178,10 @@ impl Member {
             lldp: of(Kind::Lldp),
             other: of(Kind::Other),
             malformed: of(Kind::Malformed),
-            uncounted: counters.uncounted.into(),
+            unlisted: Counted::default(),
+            unlisted_flows: 0,
+            lost: counters.lost.into(),
+            lost_flows: counters.lost_flows,
             double_tagged: counters.double_tagged,
             later_fragments: counters.later_fragments,
         }
