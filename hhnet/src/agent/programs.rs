@@ -90,8 +90,10 @@ impl Programs {
         };
         self.state = match outcome {
             Ok(mut programs) => {
-                if let Err(error) = programs.forward_logs() {
-                    warn!("{error}");
+                for started in [programs.forward_logs(), programs.collect_evicted()] {
+                    if let Err(error) = started {
+                        warn!("{error}");
+                    }
                 }
                 for (device, wanted) in waiting {
                     attach(&mut programs, &mut self.complaints, &device, wanted);
