@@ -6,11 +6,13 @@
 //! |-------------|----------------------------------------------------------------|
 //! | `namespace` | a machine without hardware: own network, mounts and hostname   |
 //! | `process`   | commands with a deadline, and ones that keep running           |
+//! | `packet`    | frames as they are                                             |
 //! | `wait`      | conditions with a deadline, instead of sleeps                  |
 //! | `host`      | a server: runs hhnet, is observed through `ip`, leaves nothing |
 //! | `netlink`   | what `ip` does not show                                        |
 //! | `fabric`    | leaves, gateway, VPCs and the connections of servers to them   |
 //! | `dhcp`      | dnsmasq, and a scriptable model of the fabric's own server     |
+//! | `xdp`       | an XDP program that is not hhnet's                             |
 //! | `story`     | the demo, as a user would type it                              |
 //!
 //! hhnet is only ever seen from outside: argv in; stdout, stderr, exit status
@@ -22,6 +24,8 @@ pub mod fabric;
 pub mod host;
 pub mod namespace;
 pub mod netlink;
+pub mod packet;
 pub mod process;
 pub mod story;
 pub mod wait;
+pub mod xdp;

@@ -11,14 +11,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use dhcproto::v4::{CLIENT_PORT, Message, SERVER_PORT};
 use dhcproto::{Decodable, Decoder, Encodable};
 use etherparse::PacketBuilder;
-use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{
-    self, AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrIn,
-    sockopt,
+    self, AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, SockaddrIn, sockopt,
 };
 use nix::sys::time::TimeVal;
 
 use super::model::Mac;
+use crate::packet::PacketSocket;
 
 /// How long [`Wire::receive`] waits at most.
 const TICK: TimeVal = TimeVal::new(0, 50_000);
@@ -27,26 +26,15 @@ const TICK: TimeVal = TimeVal::new(0, 50_000);
 #[derive(Debug)]
 pub(super) struct Wire {
     udp: OwnedFd,
-    packet: OwnedFd,
-    mac: Mac,
+    packet: PacketSocket,
 }
 
 impl Wire {
     /// Opens the sockets in the network namespace of the calling thread.
     pub(super) fn open(interface: &str) -> io::Result<Self> {
-        let link = link_address(interface)?;
-        let mac = link.addr().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let packet = socket::socket(
-            AddressFamily::Packet,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            None, // no protocol: this socket only sends
-        )?;
-        socket::bind(packet.as_raw_fd(), &link)?;
         Ok(Self {
             udp: listen(interface)?,
-            packet,
-            mac,
+            packet: PacketSocket::open(interface)?,
         })
     }
 
@@ -71,7 +59,7 @@ impl Wire {
     /// Sends `reply` to a client at `mac` and, in the IP header, `to`.
     pub(super) fn send(&self, reply: &Message, from: Ipv4Addr, mac: Mac, to: Ipv4Addr) {
         let payload = reply.to_vec().expect("a reply can be encoded");
-        let packet = PacketBuilder::ethernet2(self.mac, mac)
+        let packet = PacketBuilder::ethernet2(self.packet.mac(), mac)
             .ipv4(from.octets(), to.octets(), 64)
             .udp(SERVER_PORT, CLIENT_PORT);
         let mut frame = Vec::with_capacity(packet.size(payload.len()));
@@ -79,7 +67,7 @@ impl Wire {
             .write(&mut frame, &payload)
             .expect("a frame fits into memory");
         // A link that is down is what some tests want.
-        let _ = socket::send(self.packet.as_raw_fd(), &frame, MsgFlags::empty());
+        let _ = self.packet.send(&frame);
     }
 }
 
@@ -106,10 +94,4 @@ fn destination(mut control: impl Iterator<Item = ControlMessageOwned>) -> Option
         }
         _ => None,
     })
-}
-
-fn link_address(interface: &str) -> io::Result<LinkAddr> {
-    let mut entries = getifaddrs()?.filter(|entry| entry.interface_name == interface);
-    let address = entries.find_map(|entry| entry.address?.as_link_addr().copied());
-    address.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
 }

@@ -4,11 +4,22 @@
 
 use crate::host::Host;
 use crate::namespace::Namespace;
+use crate::packet::PacketSocket;
 
 use super::gateway::Gateway;
 
 /// Both leaves speak LACP as this system, so that a server sees one partner.
 const LACP_SYSTEM: &str = "0a:0a:0a:0a:0a:0a";
+
+/// The shortest LLDP frame: to the nearest bridge, with the four mandatory TLVs.
+const LLDP: [u8; 33] = [
+    0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x88,
+    0xcc, // Ethernet
+    0x02, 0x07, 0x04, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, // chassis: a MAC
+    0x04, 0x02, 0x07, b'1', // port: a local name
+    0x06, 0x02, 0x00, 0x78, // valid for 120 s
+    0x00, 0x00, // end
+];
 
 /// One leaf.
 #[derive(Debug)]
@@ -92,6 +103,15 @@ impl Leaf {
         let (lag, port) = (lag_name(server), port_name(server, nic));
         self.namespace
             .ip_batch(&format!("link del {lag}\nlink set {port} master br0 up"));
+    }
+
+    /// Sends an LLDP frame toward `enp2s<nic>` of server-`server`.
+    pub fn send_lldp(&self, server: u8, nic: u8) {
+        let port = port_name(server, nic);
+        let sent = self
+            .namespace
+            .enter(|| PacketSocket::open(&port)?.send(&LLDP));
+        sent.unwrap_or_else(|e| panic!("sending LLDP on {port}: {e}"));
     }
 
     /// Takes the link toward `enp2s<nic>` of server-`server` down.

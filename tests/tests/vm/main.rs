@@ -10,6 +10,7 @@ mod fabric;
 mod lease;
 mod routes;
 mod vlan;
+mod xdp;
 
 use std::time::Duration;
 

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+//! An XDP program that is not hhnet's.
+
+use std::ffi::{CStr, c_long};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use netlink_packet_route::link::{LinkAttribute, LinkXdp};
+use rtnetlink::LinkUnspec;
+
+use crate::namespace::Namespace;
+
+/// `r0 = XDP_PASS; exit`.
+const PASS: [u64; 2] = [0x0000_0002_0000_00b7, 0x95];
+
+const BPF_PROG_LOAD: c_long = 5;
+const BPF_PROG_TYPE_XDP: u32 = 6;
+const LICENSE: &CStr = c"Apache-2.0";
+
+/// `XDP_FLAGS_SKB_MODE`: in the stack, not in the driver.
+const GENERIC: u32 = 1 << 1;
+
+/// The beginning of `union bpf_attr` for `BPF_PROG_LOAD`; the kernel takes the
+/// rest to be zero.
+#[repr(C)]
+struct ProgLoad {
+    kind: u32,
+    instructions: u32,
+    code: u64,
+    license: u64,
+}
+
+/// Attaches a program that passes everything to a link, as
+/// `ip link set LINK xdpgeneric` would.
+///
+/// # Panics
+/// When the kernel does not take it.
+pub fn attach_foreign_program(namespace: &Namespace, link: &str) {
+    let attach = || -> io::Result<()> {
+        let program = load()?;
+        let index = nix::net::if_::if_nametoindex(link)?;
+        let xdp = vec![LinkXdp::Fd(program.as_raw_fd()), LinkXdp::Flags(GENERIC)];
+        let message = LinkUnspec::new_with_index(index)
+            .append_extra_attribute(LinkAttribute::Xdp(xdp))
+            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let (connection, handle, _) = rtnetlink::new_connection()?;
+            tokio::spawn(connection);
+            handle
+                .link()
+                .set(message)
+                .execute()
+                .await
+                .map_err(io::Error::other)
+        })
+    };
+    let attached = namespace.enter(attach);
+    attached.unwrap_or_else(|e| panic!("attaching an XDP program to {link}: {e}"));
+}
+
+fn load() -> io::Result<OwnedFd> {
+    let attributes = ProgLoad {
+        kind: BPF_PROG_TYPE_XDP,
+        instructions: PASS.len() as u32,
+        code: PASS.as_ptr() as u64,
+        license: LICENSE.as_ptr() as u64,
+    };
+    // SAFETY: bpf(2) reads `size_of::<ProgLoad>()` bytes of attributes, and from there code and
+    // licence, all of which outlive the call.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_PROG_LOAD,
+            &raw const attributes,
+            size_of::<ProgLoad>(),
+        )
+    };
+    match i32::try_from(fd) {
+        // SAFETY: the kernel has just made this descriptor for us.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
