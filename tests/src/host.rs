@@ -186,12 +186,7 @@ impl Host {
             "-d -o addr show",
             "-d -o route show table all",
         ];
-        let ipv6 = ["-6 -d -o route show table all"];
-        let text: String = views
-            .iter()
-            .chain(&ipv6)
-            .map(|view| self.ip(view))
-            .collect();
+        let text: String = views.iter().map(|view| self.ip(view)).collect();
         let mut lines: Vec<_> = text.lines().map(str::trim_end).collect();
         lines.sort_unstable();
         lines.join("\n")
