@@ -20,6 +20,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use payload::Payload;
+use setup::Needs;
 use setup::kernel::Kernel;
 use test::{Rung, Selection};
 use workspace::Workspace;
@@ -75,6 +76,16 @@ enum Task {
     Setup,
 }
 
+impl Task {
+    fn needs(&self) -> Needs {
+        match self {
+            Self::Check | Self::Dist => Needs::Build,
+            Self::Test { rungs, .. } if rungs[..] == [Rung::Unit] => Needs::Build,
+            Self::Test { .. } | Self::Demo { .. } | Self::Vm { .. } | Self::Setup => Needs::Lab,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let result = run(Arguments::parse().task);
     result.unwrap_or_else(|error| {
@@ -85,7 +96,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode> {
     let workspace = Workspace::locate()?;
-    setup::provision(&workspace)?;
+    setup::provision(&workspace, task.needs())?;
     match task {
         Task::Demo { keep } => Ok(exit_code(demo::run(&workspace, keep)?)),
         Task::Test {

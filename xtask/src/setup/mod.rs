@@ -17,16 +17,17 @@ use bpf::BpfToolchain;
 use cargo_tool::CargoTool;
 use kernel::Kernel;
 
-/// To link static programs, and the VM with the tools inside it.
-const PACKAGES: &[&str] = &[
+/// To link static programs, and bpf-linker to the C++ of LLVM.
+const BUILD_PACKAGES: &[&str] = &["g++", "libc6-dev"];
+
+/// To boot VMs, and the programs inside them; all but the essential ones.
+const LAB_PACKAGES: &[&str] = &[
     "dnsmasq-base",
     "ethtool",
-    "g++",
     "iproute2",
     "iputils-ping",
     "kmod",
     "less",
-    "libc6-dev",
     "lz4",
     "mawk",
     "mount",
@@ -38,22 +39,32 @@ const PACKAGES: &[&str] = &[
     "zstd",
 ];
 
-/// What building hhnet and booting a VM takes; kernels are fetched when one is booted.
-pub(crate) fn provision(workspace: &Workspace) -> Result<()> {
+/// What a command works with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Compilers alone.
+    Build,
+    /// Network namespaces and VMs, too.
+    Lab,
+}
+
+/// Installs what is missing, except for kernels: those are fetched when one is booted.
+pub(crate) fn provision(workspace: &Workspace, needs: Needs) -> Result<()> {
     let _lock = lock(workspace)?;
     let bpf = BpfToolchain::choose();
     let bpf_packages = bpf.packages(workspace);
-    let packages = PACKAGES
-        .iter()
-        .copied()
-        .chain(bpf_packages.iter().map(String::as_str));
-    apt::install(&packages.collect::<Vec<_>>())?;
+    let mut packages = BUILD_PACKAGES.to_vec();
+    packages.extend(bpf_packages.iter().map(String::as_str));
+    if needs == Needs::Lab {
+        packages.extend(LAB_PACKAGES);
+    }
+    apt::install(&packages)?;
     bpf.provide(workspace)
 }
 
 /// Everything that any command may take.
 pub(crate) fn provision_all(workspace: &Workspace) -> Result<()> {
-    provision(workspace)?;
+    provision(workspace, Needs::Lab)?;
     provision_cargo_deny(workspace)?;
     let _lock = lock(workspace)?;
     for kernel in Kernel::ALL {
