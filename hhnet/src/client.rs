@@ -19,6 +19,8 @@ use crate::{
 
 /// How long a missing agent may take to appear, or a leaving one to be gone.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Pause before looking for it again.
+const RETRY: Duration = Duration::from_millis(2);
 
 /// Sends a command line to the agent and hands each piece of the reply to
 /// `show`. Starts an agent when there is none.
@@ -38,13 +40,12 @@ pub fn call(args: &[OsString], mut show: impl FnMut(Frame)) -> io::Result<u8> {
                 connect_soon(deadline)?
             }
         };
-        // An agent that was just leaving closes without a word; nothing was
-        // done yet, so the next one is asked.
-        match exchange(stream, args, &mut show) {
-            Ok(Some(status)) => return Ok(status),
-            Ok(None) if Instant::now() < deadline => {}
-            Ok(None) => return Err(io::ErrorKind::ConnectionReset.into()),
-            Err(error) => return Err(error),
+        // An agent that was just leaving closes without having begun, so the
+        // next one is asked.
+        match exchange(stream, args, &mut show)? {
+            Some(status) => return Ok(status),
+            None if Instant::now() < deadline => thread::sleep(RETRY),
+            None => return Err(io::ErrorKind::ConnectionReset.into()),
         }
     }
 }
@@ -78,14 +79,14 @@ fn connect_soon(deadline: Instant) -> io::Result<UnixStream> {
     loop {
         match connect() {
             Err(error) if is_absent(&error) && Instant::now() < deadline => {
-                thread::sleep(Duration::from_millis(2));
+                thread::sleep(RETRY);
             }
             other => return other,
         }
     }
 }
 
-/// Returns the exit status, or `None` if the agent left without any answer.
+/// Returns the exit status, or `None` if the agent left before it began.
 fn exchange(
     mut stream: UnixStream,
     args: &[OsString],
@@ -94,15 +95,15 @@ fn exchange(
     if wire::write_request(&mut stream, args).is_err() {
         return Ok(None);
     }
-    let mut answered = false;
+    let mut accepted = false;
     loop {
         match Frame::read(&mut stream) {
+            Ok(Frame::Accepted) => accepted = true,
             Ok(Frame::Exit(status)) => return Ok(Some(status)),
             Ok(frame) => show(frame),
-            Err(_) if !answered => return Ok(None),
-            Err(_) => return Err(io::Error::other("the agent died while it was at work")),
+            Err(_) if !accepted => return Ok(None),
+            Err(_) => return Err(io::Error::other("it died while it was at work")),
         }
-        answered = true;
     }
 }
 

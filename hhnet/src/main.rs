@@ -101,7 +101,7 @@ fn show(frame: Frame) {
     let _ = match frame {
         Frame::Stdout(text) => io::stdout().write_all(&text),
         Frame::Stderr(text) => io::stderr().write_all(&text),
-        Frame::Exit(_) => Ok(()),
+        Frame::Accepted | Frame::Exit(_) => Ok(()),
     };
 }
 

@@ -2,8 +2,8 @@
 //! Bytes between the command and the agent.
 //!
 //! A request is the command line itself, NUL-separated, behind its length. A
-//! reply is a sequence of frames: pieces of stdout and stderr as they come,
-//! then the exit status. Numbers are in network byte order.
+//! reply is a sequence of frames: that the agent has begun, pieces of stdout and
+//! stderr as they come, then the exit status. Numbers are in network byte order.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -17,6 +17,8 @@ pub const MAX: usize = 1 << 20;
 /// A piece of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
+    /// The agent has begun: from here on the command must not be sent again.
+    Accepted,
     /// Bytes for stdout: the answer.
     Stdout(Vec<u8>),
     /// Bytes for stderr: everything else.
@@ -44,6 +46,7 @@ impl Frame {
     /// Encodes the frame: kind, length, bytes.
     pub fn encode(&self) -> Vec<u8> {
         let (kind, body) = match self {
+            Frame::Accepted => (0, &[][..]),
             Frame::Stdout(body) => (1, body.as_slice()),
             Frame::Stderr(body) => (2, body.as_slice()),
             Frame::Exit(status) => (3, std::slice::from_ref(status)),
@@ -70,6 +73,7 @@ impl Frame {
         let mut body = vec![0; length];
         from.read_exact(&mut body)?;
         match (kind, body.as_slice()) {
+            (0, []) => Ok(Frame::Accepted),
             (1, _) => Ok(Frame::Stdout(body)),
             (2, _) => Ok(Frame::Stderr(body)),
             (3, [status]) => Ok(Frame::Exit(*status)),
@@ -104,6 +108,7 @@ mod tests {
     #[test]
     fn frames_survive_the_way() {
         let frames = [
+            Frame::Accepted,
             Frame::Stdout(b"10.0.1.10/24\n".to_vec()),
             Frame::Stderr(vec![]),
             Frame::Exit(1),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One task for each command that is connected.
 
-use std::{fmt, time::Duration};
+use std::{convert::Infallible, fmt, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -29,6 +29,11 @@ pub(super) struct Call {
 pub(super) struct Reply(mpsc::UnboundedSender<Frame>);
 
 impl Reply {
+    /// From here on the command must not be sent again.
+    pub(super) fn accept(&self) {
+        self.send(Frame::Accepted);
+    }
+
     /// A line for stdout.
     pub(super) fn answer(&self, text: impl fmt::Display) {
         self.send(Frame::Stdout(format!("{text}\n").into_bytes()));
@@ -67,12 +72,20 @@ impl Reply {
     }
 }
 
+/// Held by every connection, and never used to send: the receiver's end tells
+/// when the last one is over.
+pub(super) type Guest = mpsc::Sender<Infallible>;
+
 /// Accepts commands for as long as there is a socket.
-pub(super) async fn accept(listener: UnixListener, outbox: mpsc::UnboundedSender<Message>) {
+pub(super) async fn accept(
+    listener: UnixListener,
+    outbox: mpsc::UnboundedSender<Message>,
+    guest: Guest,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(serve(stream, outbox.clone()));
+                tokio::spawn(serve(stream, outbox.clone(), guest.clone()));
             }
             Err(error) => {
                 warn!("accepting a command: {error}");
@@ -83,7 +96,7 @@ pub(super) async fn accept(listener: UnixListener, outbox: mpsc::UnboundedSender
     }
 }
 
-async fn serve(mut stream: UnixStream, outbox: mpsc::UnboundedSender<Message>) {
+async fn serve(mut stream: UnixStream, outbox: mpsc::UnboundedSender<Message>, _guest: Guest) {
     let Ok(Some(body)) = tokio::time::timeout(REQUEST, request(&mut stream)).await else {
         return debug!("a command said nothing");
     };

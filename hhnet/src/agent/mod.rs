@@ -55,6 +55,9 @@ use crate::{
 /// How long an agent nobody has asked anything waits for its first call.
 const FIRST_CALL: Duration = Duration::from_secs(10);
 
+/// How long a leaving agent waits for its replies to be read.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Something for the agent to do.
 enum Message {
     /// A command has come in.
@@ -129,14 +132,16 @@ pub async fn run() -> Result<(), StartError> {
         env!("HHNET_BUILD"),
         std::process::id()
     );
-    let doorman = tokio::spawn(connection::accept(listener, outbox));
+    let (guest, mut guests) = mpsc::channel(1);
+    let doorman = tokio::spawn(connection::accept(listener, outbox, guest));
     let farewell = agent.serve(inbox, events).await;
     doorman.abort();
     leave(lock);
     for reply in farewell {
         reply.exit(0);
-        reply.gone().await;
     }
+    // Until every reply is written; a peer that says nothing is not waited for.
+    let _ = tokio::time::timeout(FAREWELL, guests.recv()).await;
     Ok(())
 }
 

@@ -61,6 +61,7 @@ impl Agent {
     /// Does what a command asks.
     pub(super) async fn obey(&mut self, call: Call) {
         let Call { verb, reply } = call;
+        reply.accept();
         match verb {
             Verb::Cleanup => self.cleanup(reply).await,
             Verb::Bond(bond) => {
