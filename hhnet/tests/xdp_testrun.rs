@@ -5,7 +5,7 @@
 #[path = "../../hhnet-ebpf/tests/frames/mod.rs"]
 mod frames;
 
-use std::{collections::BTreeMap, net::UdpSocket, process::Command, thread};
+use std::{collections::BTreeMap, net::UdpSocket, process::Command, thread, time::Instant};
 
 use aya::programs::{TestRun as _, TestRunOptions};
 use hhnet::xdp::{
@@ -107,6 +107,25 @@ fn somebody_elses_program_is_named_and_can_be_detached() {
             Ok(Mode::Generic)
         );
     });
+}
+
+/// The kernel gives up at a million.
+#[test]
+#[ignore = "needs root: run by cargo xtask test"]
+#[expect(
+    clippy::print_stderr,
+    reason = "shown with --nocapture, to compare kernels"
+)]
+fn the_verifier_has_little_to_do() {
+    let begin = Instant::now();
+    let mut programs = Programs::load().expect("load");
+    let took = begin.elapsed();
+    let info = programs.xdp().expect("program").info().expect("info");
+    let steps = info
+        .verified_instruction_count()
+        .expect("a kernel after 5.16");
+    eprintln!("{steps} instructions verified, loaded in {took:?}");
+    assert!(steps < 100_000, "{steps}");
 }
 
 fn shows_xdp(name: &str) -> bool {
