@@ -14,8 +14,12 @@
 //! One task handles one message of the inbox after the other, so that two
 //! commands never change links at the same time; only waiting is done beside it.
 
+mod cleanup;
 mod connection;
+mod make;
 mod programs;
+mod show;
+mod undo;
 mod verbs;
 mod wait;
 mod watchdog;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::{sync::watch, time::timeout};
 
-use super::{connection::Reply, verbs::Undo};
+use super::{connection::Reply, undo::Undo};
 use crate::{cli::Prefix, session::Report};
 
 /// Once there is an address, LACP gets this long to agree. A partner that does

@@ -295,6 +295,21 @@ impl Links {
         }
     }
 
+    /// Makes sure that a link can be added under this name, before anything is
+    /// changed for it.
+    ///
+    /// # Errors
+    /// `File exists` when there is one, as adding it would say.
+    pub async fn must_be_free(&self, name: &str) -> Result<()> {
+        match self.device(name).await? {
+            None => Ok(()),
+            Some(_) => {
+                let error = std::io::Error::from_raw_os_error(libc::EEXIST);
+                Err(LinkError::new(format!("adding {name}"), error))
+            }
+        }
+    }
+
     /// One link by its name.
     ///
     /// # Errors

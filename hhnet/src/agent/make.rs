@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The links of each verb, made step by step.
+
+use std::{fmt, io};
+
+use super::{Agent, undo::Undo};
+use crate::{
+    cli::{BOND, Bond, IfName, P2p, Vlan, VlanId},
+    journal::{self, Before},
+    link::{Address, BondOptions, Device, LinkError, Links},
+};
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum VerbError {
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error("{0}: {1}")]
+    Io(&'static str, io::Error),
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl VerbError {
+    fn refused(reason: impl fmt::Display) -> Self {
+        VerbError::Refused(reason.to_string())
+    }
+}
+
+/// The interface a verb has made for leasing.
+pub(super) struct Leasable {
+    pub(super) device: Device,
+    /// Where programs go: the members of the bond, or the parent.
+    pub(super) lowest: Vec<Device>,
+    pub(super) bonded: bool,
+}
+
+impl Agent {
+    pub(super) async fn make_bond(
+        &mut self,
+        bond: &Bond,
+        undo: &mut Undo,
+    ) -> Result<Leasable, VerbError> {
+        let name: IfName = BOND.parse().map_err(VerbError::Refused)?;
+        let vlan = name.with_vlan(bond.vlan).map_err(VerbError::Refused)?;
+        let members = self.free_members(&bond.members).await?;
+        self.links.must_be_free(BOND).await?;
+        self.links.must_be_free(vlan.as_str()).await?;
+        for member in &members {
+            self.note(member, undo)?;
+        }
+        let options = BondOptions {
+            name: BOND,
+            policy: bond.policy,
+            lacp_rate: bond.lacp_rate,
+            mac: members
+                .first()
+                .and_then(|first| first.permanent_mac.or(first.mac)),
+            mtu: bond.lease.mtu,
+        };
+        add_bond(&self.links, &options).await?;
+        let upper = self.links.existing(BOND).await?;
+        undo.created.push(upper.clone());
+        for member in &members {
+            self.links.enslave(member, &upper).await?;
+        }
+        self.links.set_up(&upper).await?;
+        let device = self.add_vlan(&upper, &vlan, bond.vlan, undo).await?;
+        Ok(Leasable {
+            device,
+            lowest: members,
+            bonded: true,
+        })
+    }
+
+    /// The members, checked before anything is changed.
+    async fn free_members(&self, names: &[IfName]) -> Result<Vec<Device>, VerbError> {
+        let mut members = Vec::new();
+        for name in names {
+            let member = self.links.existing(name.as_str()).await?;
+            if member.master.is_some() {
+                return Err(VerbError::refused(format_args!(
+                    "adding {name} to {BOND}: it is a member of another device"
+                )));
+            }
+            members.push(member);
+        }
+        Ok(members)
+    }
+
+    pub(super) async fn make_vlan(
+        &mut self,
+        vlan: &Vlan,
+        undo: &mut Undo,
+    ) -> Result<Leasable, VerbError> {
+        let parent = self.links.existing(vlan.parent.as_str()).await?;
+        let name = vlan
+            .parent
+            .with_vlan(vlan.vlan)
+            .map_err(VerbError::Refused)?;
+        self.links.must_be_free(name.as_str()).await?;
+        self.note(&parent, undo)?;
+        if let Some(mtu) = vlan.lease.mtu {
+            self.links.set_mtu(&parent, mtu).await?;
+        }
+        if !parent.up {
+            self.links.set_up(&parent).await?;
+        }
+        let device = self.add_vlan(&parent, &name, vlan.vlan, undo).await?;
+        let bonded = parent.is_bond();
+        // A program on a bond would exclude programs on its members, which
+        // `bond` has put there.
+        let lowest = if bonded { Vec::new() } else { vec![parent] };
+        Ok(Leasable {
+            device,
+            lowest,
+            bonded,
+        })
+    }
+
+    async fn add_vlan(
+        &self,
+        parent: &Device,
+        name: &IfName,
+        id: VlanId,
+        undo: &mut Undo,
+    ) -> Result<Device, VerbError> {
+        self.links.add_vlan(parent, name, id).await?;
+        let device = self.links.existing(name.as_str()).await?;
+        undo.created.push(device.clone());
+        Ok(device)
+    }
+
+    pub(super) async fn make_p2p(&mut self, p2p: &P2p, undo: &mut Undo) -> Result<(), VerbError> {
+        let device = self.links.existing(p2p.interface.as_str()).await?;
+        self.note(&device, undo)?;
+        self.links.set_up(&device).await?;
+        self.links.add_address(&device, p2p.local).await?;
+        undo.address = Some(Address::of(&device, p2p.local));
+        self.links.add_default_route(&device, p2p.remote).await?;
+        let entry = journal::P2p {
+            interface: device.name.clone(),
+            local: p2p.local,
+            gateway: p2p.remote,
+        };
+        self.journal
+            .note_p2p(entry)
+            .map_err(|error| VerbError::Io("writing the journal", error))
+    }
+
+    /// Writes down what a link is like before it is changed.
+    fn note(&mut self, device: &Device, undo: &mut Undo) -> Result<(), VerbError> {
+        let new = self.journal.before(&device.name).is_none();
+        self.journal
+            .note(device)
+            .map_err(|error| VerbError::Io("writing the journal", error))?;
+        let before = Before {
+            name: device.name.clone(),
+            up: device.up,
+            mtu: device.mtu,
+        };
+        undo.touched.push((before, new));
+        Ok(())
+    }
+}
+
+/// Adds the bond. A kernel that loads the bonding module for this very request
+/// makes a `bond0` of its own first (`max_bonds=1`, unless a modprobe option
+/// says otherwise): that one, down and without members, is in the way and is
+/// replaced.
+async fn add_bond(links: &Links, options: &BondOptions<'_>) -> Result<(), VerbError> {
+    match links.add_bond(options).await {
+        Err(error) if error.errno() == Some(libc::EEXIST) => {
+            let theirs = links.existing(options.name).await?;
+            if theirs.up || !theirs.is_bond() {
+                return Err(error.into());
+            }
+            links.remove(&theirs).await?;
+            Ok(links.add_bond(options).await?)
+        }
+        other => Ok(other?),
+    }
+}
