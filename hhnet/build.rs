@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use aya_build::{Package, Toolchain};
 
 /// rustup's name for the distribution's compiler (Debian's rustc-web with
@@ -16,7 +16,7 @@ const DISTRIBUTION_TOOLCHAIN: &str = "debian-bpf";
 
 fn main() {
     if let Err(error) = run() {
-        println!("cargo::error={error:#}");
+        println!("cargo::error={}", format!("{error:#}").replace('\n', " "));
     }
 }
 
@@ -58,6 +58,10 @@ fn build_ebpf(workspace: &Path) -> Result<()> {
 /// that comes with one.
 fn choose_toolchain() -> Result<String> {
     if let Ok(chosen) = env::var("HHNET_BPF_TOOLCHAIN") {
+        ensure!(
+            sysroot(&chosen).is_some(),
+            "HHNET_BPF_TOOLCHAIN: rustup has no `{chosen}` here"
+        );
         return Ok(chosen);
     }
     let has = |toolchain: &str, path: &str| {

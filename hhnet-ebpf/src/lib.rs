@@ -8,6 +8,7 @@
 
 pub mod cache;
 pub mod flow;
+pub mod frame;
 pub mod member;
 pub mod packet;
 

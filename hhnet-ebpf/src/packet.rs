@@ -7,6 +7,7 @@
 
 use crate::{
     flow::{Attributes, KeyV4, KeyV6},
+    frame::Frame,
     member::Kind,
 };
 
@@ -20,121 +21,6 @@ const ETHERNET: usize = 14;
 const TAG: usize = 4;
 const IPV4: usize = 20;
 const IPV6: usize = 40;
-
-/// The bounds of a frame in memory and what is known beside its bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Frame {
-    start: usize,
-    end: usize,
-    length: u64,
-    stripped_tag: Option<u16>,
-    origin: Origin,
-}
-
-impl Frame {
-    /// A frame from its destination MAC address at `start` to the last byte
-    /// that can be read, before `end`. On the wire it has `length` bytes: more
-    /// if it is spread over several buffers. The NIC or driver may have taken
-    /// out its VLAN tag.
-    ///
-    /// # Safety
-    /// As long as the value lives, `start..end` must be readable, and `length`
-    /// at least `end - start`.
-    #[inline(always)]
-    pub const unsafe fn new(
-        start: usize,
-        end: usize,
-        length: u64,
-        stripped_tag: Option<u16>,
-        origin: Origin,
-    ) -> Self {
-        Self {
-            start,
-            end,
-            length,
-            stripped_tag,
-            origin,
-        }
-    }
-
-    /// Bytes on the wire, without the checksum.
-    #[inline(always)]
-    pub const fn length(&self) -> u64 {
-        self.length
-    }
-
-    /// The `LENGTH` bytes at `offset`, if all of them can be read.
-    #[inline(always)]
-    const fn header<const LENGTH: usize>(&self, offset: usize) -> Option<Header<LENGTH>> {
-        let address = self.start + offset;
-        if address + LENGTH > self.end {
-            None
-        } else {
-            Some(Header { address })
-        }
-    }
-}
-
-/// `LENGTH` readable bytes.
-#[derive(Clone, Copy)]
-struct Header<const LENGTH: usize> {
-    address: usize,
-}
-
-impl<const LENGTH: usize> Header<LENGTH> {
-    /// The number in network byte order that begins at byte `AT`.
-    #[inline(always)]
-    fn read<T: Number, const AT: usize>(self) -> T {
-        const { assert!(AT + size_of::<T>() <= LENGTH) };
-        let pointer = (self.address + AT) as *const T;
-        let number = if cfg!(target_arch = "bpf") {
-            // `read_unaligned` would be compiled to loads of single bytes. The
-            // verifier refuses the program where one load cannot do it.
-            // SAFETY: inside the header, which `Frame::header` found readable.
-            unsafe { *pointer }
-        } else {
-            // SAFETY: as above.
-            unsafe { pointer.read_unaligned() }
-        };
-        number.to_host()
-    }
-}
-
-/// Numbers in headers.
-trait Number: Copy {
-    fn to_host(self) -> Self;
-}
-
-macro_rules! numbers {
-    ($($number:ty),*) => {$(
-        impl Number for $number {
-            #[inline(always)]
-            fn to_host(self) -> Self {
-                Self::from_be(self)
-            }
-        }
-    )*};
-}
-
-numbers!(u8, u16, u32, u64);
-
-/// A member slot and a direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Origin(u64);
-
-impl Origin {
-    /// Received by the member in `slot`.
-    #[inline(always)]
-    pub const fn ingress(slot: u8) -> Self {
-        Self((slot as u64) << 56)
-    }
-
-    /// Sent by the member in `slot`.
-    #[inline(always)]
-    pub const fn egress(slot: u8) -> Self {
-        Self((slot as u64) << 56 | Attributes::EGRESS)
-    }
-}
 
 /// What [`parse`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,7 +68,7 @@ impl Content {
 #[inline(always)]
 pub fn parse(frame: &Frame) -> Packet {
     let mut vlan = Vlan::default();
-    if let Some(tag) = frame.stripped_tag {
+    if let Some(tag) = frame.stripped_tag() {
         vlan.push(tag);
     }
     let content = parse_ethernet(frame, &mut vlan).unwrap_or(Content::Other(Kind::Malformed));
@@ -242,7 +128,7 @@ fn parse_ipv4(frame: &Frame, offset: usize, vlan: u64) -> Option<Content> {
     let header = frame.header::<IPV4>(offset)?;
     let first = header.read::<u64, 0>();
     let length = (first >> 56 & 0xf) * 4;
-    let room = frame.length - offset as u64;
+    let room = frame.length() - offset as u64;
     // 0 is what GRO and TSO leave where 16 bits do not suffice (BIG TCP).
     let total = match first >> 32 & 0xffff {
         0 => room,
@@ -252,7 +138,7 @@ fn parse_ipv4(frame: &Frame, offset: usize, vlan: u64) -> Option<Content> {
         return None;
     }
     let protocol = header.read::<u8, 9>();
-    let mut attributes = vlan | frame.origin.0;
+    let mut attributes = vlan | frame.origin().attributes();
     let ports = if first & 0x1fff == 0 {
         ports(frame, offset + length as usize, total - length, protocol)
     } else {
@@ -268,7 +154,7 @@ fn parse_ipv4(frame: &Frame, offset: usize, vlan: u64) -> Option<Content> {
 fn parse_ipv6(frame: &Frame, offset: usize, vlan: u64) -> Option<Content> {
     let header = frame.header::<IPV6>(offset)?;
     let first = header.read::<u64, 0>();
-    let room = frame.length - (offset + IPV6) as u64;
+    let room = frame.length() - (offset + IPV6) as u64;
     // 0: a jumbogram (RFC 2675), also GRO's and TSO's BIG TCP.
     let payload = match first >> 16 & 0xffff {
         0 => room,
@@ -288,7 +174,7 @@ fn parse_ipv6(frame: &Frame, offset: usize, vlan: u64) -> Option<Content> {
             break;
         }
     }
-    let mut attributes = vlan | frame.origin.0;
+    let mut attributes = vlan | frame.origin().attributes();
     let ports = if chain.later_fragment {
         attributes |= Attributes::LATER_FRAGMENT;
         0

@@ -15,8 +15,9 @@ use aya_log_ebpf::debug;
 use hhnet_ebpf::{
     cache::{Bucket, Key, Record},
     flow::{KeyV4, KeyV6},
+    frame::{Frame, Origin},
     member::{Kind, MAX_INTERFACES, MAX_MEMBERS, MemberCounters},
-    packet::{self, Content, Frame, Origin, Packet},
+    packet::{self, Content, Packet},
 };
 
 #[map]

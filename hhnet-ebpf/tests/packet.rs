@@ -10,8 +10,9 @@ use frames::*;
 use guarded::Guarded;
 use hhnet_ebpf::{
     flow::Attributes,
+    frame::{Frame, Origin},
     member::Kind,
-    packet::{Content, Frame, Origin, Packet, parse},
+    packet::{Content, Packet, parse},
 };
 use proptest::prelude::*;
 

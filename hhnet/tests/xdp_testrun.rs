@@ -12,7 +12,10 @@ use hhnet::xdp::{
     Mode, Programs, Wanted, detach_link_of,
     report::{Flow, Transport},
 };
-use hhnet_ebpf::packet::{Content, Frame, Origin, parse};
+use hhnet_ebpf::{
+    frame::{Frame, Origin},
+    packet::{Content, parse},
+};
 use nix::{
     net::if_::if_nametoindex,
     sched::{CloneFlags, unshare},

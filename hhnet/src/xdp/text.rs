@@ -20,6 +20,9 @@ impl FlowReport {
             text.push('\n');
             text += &table(&MEMBER_COLUMNS, self.members.iter().map(member_row));
         }
+        for member in &self.members {
+            text += &left_out(member);
+        }
         text
     }
 }
@@ -101,6 +104,25 @@ fn member_row(member: &Member) -> [String; 9] {
         packets(member.other),
         packets(member.malformed),
     ]
+}
+
+/// What the member counted in flows that cannot be shown.
+fn left_out(member: &Member) -> String {
+    let mut text = String::new();
+    let mut line = |flows, counted: Counted, why| {
+        if flows > 0 {
+            let Counted { packets, bytes } = counted;
+            let name = &member.name;
+            text += &format!("{name}: {flows} flows, {packets} packets, {bytes} bytes {why}\n");
+        }
+    };
+    line(
+        member.unlisted_flows,
+        member.unlisted,
+        "are too small to be listed",
+    );
+    line(member.lost_flows, member.lost, "came too fast to be listed");
+    text
 }
 
 /// Rows under headings, columns two spaces apart, no space at a line's end.
@@ -273,6 +295,23 @@ MEMBER  XDP     IPV4  IPV6  ARP  LACP  LLDP  OTHER  MALFORMED
 enp2s1  native    12     0    0     0     0      0          0
 ";
         assert_eq!(report.text(), expected);
+    }
+
+    #[test]
+    fn says_what_is_left_out() {
+        let lost = Counted {
+            packets: 12,
+            bytes: 720,
+        };
+        let member = Member {
+            name: "enp2s1".into(),
+            lost,
+            lost_flows: 9,
+            ..Member::default()
+        };
+        let expected = "enp2s1: 9 flows, 12 packets, 720 bytes came too fast to be listed\n";
+        assert_eq!(left_out(&member), expected);
+        assert_eq!(left_out(&Member::default()), "");
     }
 
     #[test]

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Bounds-checked reading of a frame, in a way that the verifier follows.
+
+use crate::flow::Attributes;
+
+/// The bounds of a frame in memory and what is known beside its bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    start: usize,
+    end: usize,
+    length: u64,
+    stripped_tag: Option<u16>,
+    origin: Origin,
+}
+
+impl Frame {
+    /// A frame from its destination MAC address at `start` to the last byte
+    /// that can be read, before `end`. On the wire it has `length` bytes: more
+    /// if it is spread over several buffers. The NIC or driver may have taken
+    /// out its VLAN tag.
+    ///
+    /// # Safety
+    /// As long as the value lives, `start..end` must be readable, and `length`
+    /// at least `end - start`.
+    #[inline(always)]
+    pub const unsafe fn new(
+        start: usize,
+        end: usize,
+        length: u64,
+        stripped_tag: Option<u16>,
+        origin: Origin,
+    ) -> Self {
+        Self {
+            start,
+            end,
+            length,
+            stripped_tag,
+            origin,
+        }
+    }
+
+    /// Bytes on the wire, without the checksum.
+    #[inline(always)]
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// A tag that is beside the frame, not in it.
+    #[inline(always)]
+    pub(crate) const fn stripped_tag(&self) -> Option<u16> {
+        self.stripped_tag
+    }
+
+    /// Where the frame was seen.
+    #[inline(always)]
+    pub(crate) const fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The `LENGTH` bytes at `offset`, if all of them can be read.
+    #[inline(always)]
+    pub(crate) const fn header<const LENGTH: usize>(
+        &self,
+        offset: usize,
+    ) -> Option<Header<LENGTH>> {
+        let address = self.start + offset;
+        if address + LENGTH > self.end {
+            None
+        } else {
+            Some(Header { address })
+        }
+    }
+}
+
+/// `LENGTH` readable bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Header<const LENGTH: usize> {
+    address: usize,
+}
+
+impl<const LENGTH: usize> Header<LENGTH> {
+    /// The number in network byte order that begins at byte `AT`.
+    #[inline(always)]
+    pub(crate) fn read<T: Number, const AT: usize>(self) -> T {
+        const { assert!(AT + size_of::<T>() <= LENGTH) };
+        let pointer = (self.address + AT) as *const T;
+        let number = if cfg!(target_arch = "bpf") {
+            // `read_unaligned` would be compiled to loads of single bytes. The
+            // verifier refuses the program where one load cannot do it.
+            // SAFETY: inside the header, which `Frame::header` found readable.
+            unsafe { *pointer }
+        } else {
+            // SAFETY: as above.
+            unsafe { pointer.read_unaligned() }
+        };
+        number.to_host()
+    }
+}
+
+/// Numbers in headers.
+pub(crate) trait Number: Copy {
+    fn to_host(self) -> Self;
+}
+
+macro_rules! numbers {
+    ($($number:ty),*) => {$(
+        impl Number for $number {
+            #[inline(always)]
+            fn to_host(self) -> Self {
+                Self::from_be(self)
+            }
+        }
+    )*};
+}
+
+numbers!(u8, u16, u32, u64);
+
+/// A member slot and a direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin(u64);
+
+impl Origin {
+    /// Received by the member in `slot`.
+    #[inline(always)]
+    pub const fn ingress(slot: u8) -> Self {
+        Self((slot as u64) << 56)
+    }
+
+    /// Sent by the member in `slot`.
+    #[inline(always)]
+    pub const fn egress(slot: u8) -> Self {
+        Self((slot as u64) << 56 | Attributes::EGRESS)
+    }
+
+    /// As bits of [`Attributes`].
+    #[inline(always)]
+    pub(crate) const fn attributes(self) -> u64 {
+        self.0
+    }
+}
