@@ -8,10 +8,11 @@ mod qemu;
 mod verdict;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
 use crate::payload::Payload;
 use crate::setup::kernel::{self, Kernel};
@@ -80,10 +81,7 @@ fn machine(workspace: &Workspace, kernel: Kernel) -> Result<Machine> {
 }
 
 fn boot(workspace: &Workspace, machine: &Machine, accel: Accel, job: &Job) -> Result<Outcome> {
-    let dir = tempfile::Builder::new()
-        .prefix("run-")
-        .tempdir_in(workspace.vm())
-        .context("creating a directory for the VM's run")?;
+    let dir = run_dir(&workspace.vm())?;
     let payload = dir.path().join("payload.cpio");
     payload_archive(job).write(&payload)?;
     let initramfs = dir.path().join("initramfs.cpio");
@@ -100,6 +98,26 @@ fn boot(workspace: &Workspace, machine: &Machine, accel: Accel, job: &Job) -> Re
         .inspect_err(|_| progress::note(&files.last_words()))
 }
 
+/// A directory for one run, which removes itself. Those of runs that were killed, and
+/// hence could not, go as well.
+fn run_dir(parent: &Path) -> Result<TempDir> {
+    let entries = fs::read_dir(parent).with_context(|| format!("listing {}", parent.display()))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let owner = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("run-")?.split_once('-'));
+        if owner.is_some_and(|(pid, _)| !Path::new("/proc").join(pid).exists()) {
+            // Whoever else starts a VM now may be removing it, too.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    tempfile::Builder::new()
+        .prefix(&format!("run-{}-", std::process::id()))
+        .tempdir_in(parent)
+        .context("creating a directory for the VM's run")
+}
+
 /// Our init, the programs under test, and the command line: NUL-separated in a file,
 /// because the kernel's own command line cannot quote.
 fn payload_archive(job: &Job) -> Archive {
@@ -110,4 +128,27 @@ fn payload_archive(job: &Job) -> Archive {
     }
     archive.text("etc/vm-init.argv", &job.command.join("\0"));
     archive
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_directories_of_dead_runs_are_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let (dead, alive) = ("run-4194305-x", format!("run-{}-x", std::process::id()));
+        for name in [dead, &alive, "6.12"] {
+            fs::create_dir(parent.path().join(name)).unwrap();
+        }
+        let new = run_dir(parent.path()).unwrap();
+        assert!(!parent.path().join(dead).exists());
+        for kept in [
+            new.path(),
+            &parent.path().join(alive),
+            &parent.path().join("6.12"),
+        ] {
+            assert!(kept.exists(), "{}", kept.display());
+        }
+    }
 }

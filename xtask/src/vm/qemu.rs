@@ -30,6 +30,8 @@ const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet panic=-1 mitigations=off nok
     initcall_blacklist=load_system_certificate_list,jent_mod_init,init_encrypted \
     rdinit=/sbin/vm-init";
 
+const MACHINE: &str = "-M pc -smp 2 -m 1024 -nodefaults -no-user-config -display none -no-reboot";
+
 /// What the guest may take to power off once it has reported.
 const POWER_OFF: Duration = Duration::from_secs(10);
 
@@ -63,11 +65,8 @@ impl Files<'_> {
             let lines: Vec<&str> = log.lines().collect();
             lines[lines.len().saturating_sub(30)..].join("\n")
         };
-        format!(
-            "the VM's console:\n{}\nQEMU:\n{}",
-            tail(self.console),
-            tail(self.stderr)
-        )
+        let (console, stderr) = (tail(self.console), tail(self.stderr));
+        format!("the VM's console:\n{console}\nQEMU:\n{stderr}")
     }
 }
 
@@ -100,11 +99,9 @@ pub(super) fn run(files: &Files, accel: Accel, job: &Job) -> Result<Outcome> {
 
     let relay = thread::spawn(move || progress::relay(output));
     let status = verdict(report, started, deadline)?;
-    let output = relay
-        .join()
-        .expect("relaying bytes does not panic")
-        .context("reading output")?;
     wait_for_power_off(&mut guest.qemu)?;
+    let output = relay.join().expect("relaying bytes does not panic");
+    let output = output.context("reading the VM's output")?;
     Ok(Outcome { status, output })
 }
 
@@ -112,18 +109,7 @@ fn command(files: &Files, accel: Accel) -> Command {
     // setpriv: should we be killed, the VM dies too.
     let mut qemu = Command::new("setpriv");
     qemu.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"])
-        .args([
-            "-M",
-            "pc",
-            "-smp",
-            "2",
-            "-m",
-            "1024",
-            "-display",
-            "none",
-            "-no-reboot",
-        ])
-        .args(["-nodefaults", "-no-user-config"])
+        .args(MACHINE.split_whitespace())
         .args(accel.arguments())
         .arg("-kernel")
         .arg(files.kernel)
