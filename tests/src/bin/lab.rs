@@ -23,11 +23,7 @@ fn main() -> ExitCode {
     };
     let out = &mut io::stdout();
     let played = story::play(out);
-    let result = if keep {
-        played.and(story::explore(out))
-    } else {
-        played
-    };
+    let result = played.and_then(|()| if keep { story::explore(out) } else { Ok(()) });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
