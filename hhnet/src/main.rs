@@ -16,9 +16,10 @@ use std::{
 
 use hhnet::{
     agent::{self, StartError},
-    cli::{self, Refusal, Verb},
+    cli::{self, Flows, Refusal, Verb},
     client, log, offline,
     wire::Frame,
+    xdp::report::FlowReport,
 };
 use nix::unistd;
 
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
             0
         }),
         Verb::Status => become_root(&args).and_then(|()| show_status(&args)),
-        Verb::Flows(_) => become_root(&args).and_then(|()| show_flows(&args)),
+        Verb::Flows(flows) => become_root(&args).and_then(|()| show_flows(&args, &flows)),
         Verb::Cleanup | Verb::Bond(_) | Verb::Vlan(_) | Verb::P2p(_) => {
             become_root(&args).and_then(|()| change(&args))
         }
@@ -91,9 +92,15 @@ fn show_status(args: &[OsString]) -> io::Result<u8> {
     }
 }
 
-fn show_flows(args: &[OsString]) -> io::Result<u8> {
-    let status = client::call_running(args, show)?;
-    status.ok_or_else(|| io::Error::other("no agent is running: nothing is counted"))
+fn show_flows(args: &[OsString], flows: &Flows) -> io::Result<u8> {
+    if let Some(status) = client::call_running(args, show)? {
+        return Ok(status);
+    }
+    eprintln!("no agent is running: nothing is counted");
+    if flows.json {
+        println!("{}", serde_json::to_string_pretty(&FlowReport::default())?);
+    }
+    Ok(0)
 }
 
 /// A reader that has gone (`hhnet flows | head`) is no error of ours.
