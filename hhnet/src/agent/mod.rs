@@ -41,13 +41,14 @@ use tokio::{
     net::UnixListener,
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
+    time::MissedTickBehavior,
 };
 use tracing::{info, warn};
 
 use self::{
     connection::{Call, Reply},
     programs::Programs,
-    wait::Outcome,
+    wait::{Aggregation, Outcome},
 };
 use crate::{
     journal::Journal,
@@ -61,6 +62,11 @@ const FIRST_CALL: Duration = Duration::from_secs(10);
 
 /// How long a leaving agent waits for its replies to be read.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How often members are looked at while a command waits for LACP: the kernel
+/// reports that a member becomes active, but not always that an active one
+/// starts distributing.
+const POLL: Duration = Duration::from_millis(50);
 
 /// Something for the agent to do.
 enum Message {
@@ -94,8 +100,8 @@ struct Agent {
     programs: Programs,
     /// Members of bonds, by index, with the bond and what LACP made of them.
     ports: BTreeMap<u32, (Option<u32>, PortState)>,
-    /// Whether any member is collecting and distributing.
-    aggregated: watch::Sender<bool>,
+    /// How far LACP has come.
+    aggregation: watch::Sender<Aggregation>,
     outbox: mpsc::UnboundedSender<Message>,
     /// Commands that wait beside the loop.
     waiting: usize,
@@ -123,7 +129,7 @@ pub async fn run() -> Result<(), StartError> {
         sessions: Vec::new(),
         programs: Programs::default(),
         ports: BTreeMap::new(),
-        aggregated: watch::Sender::new(false),
+        aggregation: watch::Sender::default(),
         outbox: outbox.clone(),
         waiting: 0,
         generation: 0,
@@ -239,6 +245,8 @@ impl Agent {
         };
         say_ready();
         let mut asked = false;
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 message = inbox.recv() => {
@@ -250,6 +258,7 @@ impl Agent {
                     Some(event) => self.witness(event).await,
                     None => { warn!("no more link events"); break }
                 },
+                _ = poll.tick(), if self.is_converging() => self.look_around().await,
                 _ = terminated.recv() => { info!("asked to terminate"); break }
                 () = tokio::time::sleep(FIRST_CALL), if !asked => break,
             }

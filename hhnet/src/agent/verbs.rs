@@ -75,7 +75,7 @@ impl Agent {
         self.programs.want(&made.lowest, flags.xdp, &self.outbox);
         let wait = Wait {
             report: session.report.clone(),
-            aggregated: made.bonded.then(|| self.aggregated.subscribe()),
+            aggregation: made.bonded.then(|| self.aggregation.subscribe()),
             programs: self.programs.settled(),
             limit: flags.timeout(),
         };

@@ -11,6 +11,9 @@ use crate::{cli::Prefix, session::Report};
 /// Once there is an address, LACP gets this long to agree. A partner that does
 /// not speak it lets a single member pass frames all the same.
 const AGGREGATION: Duration = Duration::from_secs(3);
+/// Members that are slower than the first get this much more, so that frames
+/// are not moved to another member right after the command has returned.
+const STRAGGLERS: Duration = Duration::from_millis(250);
 /// And programs this long to be attached, so that no driver resets its link
 /// after the command has returned.
 const PROGRAMS: Duration = Duration::from_secs(5);
@@ -37,11 +40,23 @@ pub(super) enum End {
     Ended,
 }
 
+/// Which members with a working link are collecting and distributing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Aggregation {
+    /// None, or there are none.
+    #[default]
+    None,
+    /// One at least.
+    Some,
+    /// Every one.
+    All,
+}
+
 /// What a command waits for.
 pub(super) struct Wait {
     pub(super) report: watch::Receiver<Report>,
-    /// A member collecting and distributing; `None` without a bond below.
-    pub(super) aggregated: Option<watch::Receiver<bool>>,
+    /// How far LACP has come; `None` without a bond below.
+    pub(super) aggregation: Option<watch::Receiver<Aggregation>>,
     pub(super) programs: watch::Receiver<bool>,
     pub(super) limit: Duration,
 }
@@ -73,8 +88,12 @@ impl Wait {
     }
 
     async fn finish(&mut self) {
-        if let Some(aggregated) = &mut self.aggregated {
-            let _ = timeout(AGGREGATION, aggregated.wait_for(|ready| *ready)).await;
+        if let Some(aggregation) = &mut self.aggregation {
+            let any = aggregation.wait_for(|now| *now != Aggregation::None);
+            if matches!(timeout(AGGREGATION, any).await, Ok(Ok(_))) {
+                let all = aggregation.wait_for(|now| *now == Aggregation::All);
+                let _ = timeout(STRAGGLERS, all).await;
+            }
         }
         let _ = timeout(PROGRAMS, self.programs.wait_for(|settled| *settled)).await;
     }

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 
 use tracing::{info, warn};
 
-use super::Agent;
+use super::{Agent, wait::Aggregation};
 use crate::{
-    link::{Device, Event},
+    link::{Device, Event, PortState},
     session::Order,
 };
 
@@ -65,9 +65,7 @@ impl Agent {
         let Some(port) = device.port.clone() else {
             return self.count_ports();
         };
-        let path = |(_, port): &(Option<u32>, crate::link::PortState)| {
-            (port.distributing(), port.aggregator)
-        };
+        let path = |(_, port): &(Option<u32>, PortState)| (port.distributing(), port.aggregator);
         let new = (device.master, port);
         if old.as_ref().map(path) != Some(path(&new)) {
             info!(
@@ -99,9 +97,27 @@ impl Agent {
     }
 
     fn count_ports(&self) {
-        let ready = self.ports.values().any(|(_, port)| port.distributing());
-        self.aggregated
-            .send_if_modified(|old| std::mem::replace(old, ready) != ready);
+        let working = || {
+            self.ports
+                .values()
+                .map(|(_, port)| port)
+                .filter(|port| port.mii_up)
+        };
+        let aggregation = if !working().any(PortState::distributing) {
+            Aggregation::None
+        } else if working().all(PortState::distributing) {
+            Aggregation::All
+        } else {
+            Aggregation::Some
+        };
+        self.aggregation
+            .send_if_modified(|old| std::mem::replace(old, aggregation) != aggregation);
+    }
+
+    /// Whether a command may be waiting for members to join.
+    pub(super) fn is_converging(&self) -> bool {
+        let all = *self.aggregation.borrow() == Aggregation::All;
+        self.waiting > 0 && !self.ports.is_empty() && !all
     }
 
     fn link_gone(&mut self, index: u32) {

@@ -87,8 +87,8 @@ pub enum Listen {
     Nothing,
     /// On the link, before or beside an address.
     Link,
-    /// At our own address, by the stack's rules.
-    Address(Ipv4Addr),
+    /// On UDP port 68, through the stack.
+    Port,
 }
 
 /// What the client has done and met, for people and for metrics.
@@ -544,9 +544,7 @@ impl Client {
             State::Init { .. } | State::Selecting { .. } | State::Requesting { .. } => Listen::Link,
             // A rebinding client hears also servers that answer by broadcast.
             State::Rebinding { .. } => Listen::Link,
-            State::Bound { lease, .. } | State::Renewing { lease, .. } => {
-                Listen::Address(lease.prefix.address)
-            }
+            State::Bound { .. } | State::Renewing { .. } => Listen::Port,
         }
     }
 

@@ -168,23 +168,26 @@ fn link_address(index: u32) -> io::Result<SockAddr> {
     unsafe { SockAddr::try_init(fill) }.map(|(_, address)| address)
 }
 
-/// A UDP socket at a leased address: what a renewal is sent from, and what
-/// keeps the kernel from answering servers with "port unreachable".
-pub struct AddressSocket(UdpSocket);
+/// A UDP socket for when there is an address: what a renewal is sent from, and
+/// what keeps the kernel from answering servers with "port unreachable".
+pub struct PortSocket(UdpSocket);
 
-impl AddressSocket {
-    /// Opens a socket at `address` on the interface of this name.
+impl PortSocket {
+    /// Opens port 68 on the interface of this name.
+    ///
+    /// At any address, not at the leased one: a server broadcasts its NAK to a
+    /// renewal (RFC 2131, section 4.1), and a socket bound to one address does
+    /// not hear that.
     ///
     /// # Errors
     /// When another DHCP client holds the port there.
-    pub fn open(interface: &str, address: Ipv4Addr) -> io::Result<AddressSocket> {
+    pub fn open(interface: &str) -> io::Result<PortSocket> {
         let kind = Type::DGRAM.nonblocking().cloexec();
         let socket = Socket::new(Domain::IPV4, kind, Some(Protocol::UDP))?;
         socket.bind_device(Some(interface.as_bytes()))?;
         socket.set_reuse_address(true)?;
-        socket.set_freebind_v4(true)?;
-        socket.bind(&SocketAddrV4::new(address, CLIENT_PORT).into())?;
-        Ok(AddressSocket(UdpSocket::from_std(socket.into())?))
+        socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, CLIENT_PORT).into())?;
+        Ok(PortSocket(UdpSocket::from_std(socket.into())?))
     }
 
     /// Sends a message to a server.

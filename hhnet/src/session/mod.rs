@@ -23,7 +23,7 @@ use crate::{
         lease::Lease,
         message::{self, Identity},
         packet::{self, Checksum},
-        socket::{AddressSocket, LinkSocket},
+        socket::{LinkSocket, PortSocket},
     },
     link::{Device, Links},
 };
@@ -87,7 +87,7 @@ impl Session {
             device: device.clone(),
             client: Client::new(who, seed),
             link_socket: None,
-            address_socket: None,
+            port_socket: None,
             timer: BootTimer::new()?,
             applied: None,
             stale: false,
@@ -132,7 +132,7 @@ struct Driver {
     device: Device,
     client: Client,
     link_socket: Option<LinkSocket>,
-    address_socket: Option<(Ipv4Addr, AddressSocket)>,
+    port_socket: Option<PortSocket>,
     timer: BootTimer,
     /// The lease whose address, routes and MTU are in force.
     applied: Option<Lease>,
@@ -158,7 +158,7 @@ impl Driver {
             let happening = tokio::select! {
                 order = orders.recv() => Happening::Order(order),
                 packet = next_packet(self.link_socket.as_ref()) => Happening::Packet(packet),
-                message = next_message(self.address_socket.as_ref()) => Happening::Message(message),
+                message = next_message(self.port_socket.as_ref()) => Happening::Message(message),
                 timeout = self.timer.until(self.deadline()) => Happening::Timeout(timeout),
             };
             match happening {
@@ -298,18 +298,12 @@ impl Driver {
                 })
                 .ok();
         }
-        let Listen::Address(address) = listen else {
-            return self.address_socket = None;
-        };
-        if self
-            .address_socket
-            .as_ref()
-            .is_none_or(|(bound, _)| *bound != address)
-        {
-            self.address_socket = AddressSocket::open(&self.device.name, address)
+        if listen != Listen::Port {
+            self.port_socket = None;
+        } else if self.port_socket.is_none() {
+            self.port_socket = PortSocket::open(&self.device.name)
                 .inspect_err(|error| warn!("{}: opening port 68: {error}", self.device.name))
-                .ok()
-                .map(|socket| (address, socket));
+                .ok();
         }
     }
 
@@ -321,7 +315,7 @@ impl Driver {
                 self.link_socket.as_ref().ok_or_else(none)?.send(&packet)
             }
             Destination::Server { server } => {
-                let (_, socket) = self.address_socket.as_ref().ok_or_else(none)?;
+                let socket = self.port_socket.as_ref().ok_or_else(none)?;
                 socket.send(server, &transmit.bytes).await
             }
         }
@@ -342,9 +336,9 @@ async fn next_packet(socket: Option<&LinkSocket>) -> io::Result<(Vec<u8>, Checks
     }
 }
 
-async fn next_message(socket: Option<&(Ipv4Addr, AddressSocket)>) -> io::Result<Vec<u8>> {
+async fn next_message(socket: Option<&PortSocket>) -> io::Result<Vec<u8>> {
     match socket {
-        Some((_, socket)) => socket.receive().await,
+        Some(socket) => socket.receive().await,
         None => std::future::pending().await,
     }
 }
