@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! An initramfs: a cpio archive composed without staging directories.
+//! An initramfs: cpio archives, composed without staging directories.
+//!
+//! There are three, because they change at different times: the tools with the host's
+//! packages, the modules with the kernel, the payload with each build.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -8,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cpio::newc::{self, Builder, ModeFileType};
+
+use crate::progress::{Step, step};
 
 /// What the archive holds, by absolute path in the guest.
 #[derive(Default)]
@@ -124,6 +129,30 @@ fn write_entry(out: &mut impl Write, inode: u32, path: &str, entry: &Entry) -> R
     writer.write_all(&content)?;
     writer.finish()?;
     Ok(())
+}
+
+/// Returns `<dir>/<name>.cpio`, made by `fill` unless it was made from the same `stamp` by
+/// the same xtask. What `fill` returns lives until the archive is written.
+pub(super) fn cached<T>(
+    dir: &Path,
+    name: &str,
+    stamp: &str,
+    fill: impl FnOnce(&Step, &mut Archive) -> Result<T>,
+) -> Result<PathBuf> {
+    let xtask = std::env::current_exe().and_then(|xtask| xtask.metadata()?.modified());
+    let stamp = format!("{stamp}\n{:?}", xtask.context("reading xtask's own file")?);
+    let file = dir.join(name).with_added_extension("cpio");
+    let stamp_file = dir.join(name).with_added_extension("stamp");
+    if file.is_file() && fs::read_to_string(&stamp_file).is_ok_and(|old| old == stamp) {
+        return Ok(file);
+    }
+    step(&format!("packing {name} for the VM"), |step| {
+        let mut archive = Archive::default();
+        let _sources = fill(step, &mut archive)?;
+        archive.write(&file)?;
+        fs::write(&stamp_file, &stamp).with_context(|| format!("writing {}", stamp_file.display()))
+    })?;
+    Ok(file)
 }
 
 /// Joins archives: the kernel unpacks them one after the other, later files win.

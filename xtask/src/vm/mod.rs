@@ -3,8 +3,9 @@
 
 mod accel;
 mod archive;
-mod image;
+mod modules;
 mod qemu;
+mod tools;
 mod verdict;
 
 use std::fs;
@@ -74,8 +75,8 @@ fn machine(workspace: &Workspace, kernel: Kernel) -> Result<Machine> {
     fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
     let kernel = kernel::provision(workspace, kernel)?;
     Ok(Machine {
-        tools: image::tools(&dir)?,
-        modules: image::modules(&dir, &kernel)?,
+        tools: tools::pack(&dir)?,
+        modules: modules::pack(&dir, &kernel)?,
         kernel: kernel.image,
     })
 }
