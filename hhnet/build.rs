@@ -84,19 +84,24 @@ fn sysroot(toolchain: &str) -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-/// Puts `tools/bin` of the target directory, where `cargo xtask setup` installs
-/// bpf-linker, before everything else on PATH.
+/// Makes sure of bpf-linker: in `tools/bin` of a target directory, where
+/// `cargo xtask setup` installs it, which then is put on PATH, or on PATH.
 fn find_linker(workspace: &Path) -> Result<()> {
+    let has_linker = |dir: &PathBuf| dir.join("bpf-linker").exists();
     let out = PathBuf::from(env::var_os("OUT_DIR").context("OUT_DIR is not set")?);
+    let tools = out.ancestors().map(|dir| dir.join("tools/bin"));
+    let tools = tools
+        .chain([workspace.join("target/tools/bin")])
+        .find(has_linker);
     let path = env::var_os("PATH").unwrap_or_default();
-    let own = out.ancestors().map(|dir| dir.join("tools/bin"));
-    let own = own.chain([workspace.join("target/tools/bin")]);
-    let mut dirs = own.chain(env::split_paths(&path).collect::<Vec<_>>());
-    let Some(found) = dirs.find(|dir| dir.join("bpf-linker").exists()) else {
+    if let Some(tools) = tools {
+        set_env(
+            "PATH",
+            &env::join_paths([tools].into_iter().chain(env::split_paths(&path)))?,
+        );
+    } else if !env::split_paths(&path).any(|dir| has_linker(&dir)) {
         bail!("bpf-linker is neither on PATH nor in target/tools/bin; run `cargo xtask setup`");
-    };
-    let path = env::join_paths([found].into_iter().chain(env::split_paths(&path)))?;
-    set_env("PATH", &path);
+    }
     Ok(())
 }
 

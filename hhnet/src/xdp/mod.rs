@@ -72,6 +72,7 @@ impl Programs {
     /// # Errors
     /// As for [`load`](Self::load).
     pub fn load_sized(flows: u32) -> Result<Self, XdpError> {
+        const STEP: &str = "loading the XDP program";
         let cpus = aya::util::nr_cpus();
         let cpus =
             cpus.map_err(|(path, error)| XdpError::new(format!("reading {path}"), &error))?;
@@ -84,7 +85,7 @@ impl Programs {
             .map_max_entries(names::FLOWS_V4, v4)
             .map_max_entries(names::FLOWS_V6, v6)
             .load(OBJECT)
-            .map_err(|error| XdpError::new("loading the eBPF object", &error))?;
+            .map_err(|error| XdpError::new(STEP, &error))?;
         let program = xdp_program(&mut ebpf)?;
         program.load().map_err(|error| {
             debug!("{error}");
