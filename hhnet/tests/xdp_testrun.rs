@@ -44,7 +44,6 @@ fn index(name: &str) -> u32 {
 }
 
 #[test]
-#[ignore = "needs root: run by cargo xtask test"]
 fn native_with_a_jumbo_mtu_generic_where_the_driver_refuses_and_gone_afterwards() {
     in_netns(|| {
         ip("link add enp2s1 mtu 9036 type veth peer leaf1 mtu 9036");
@@ -85,7 +84,6 @@ fn native_with_a_jumbo_mtu_generic_where_the_driver_refuses_and_gone_afterwards(
 }
 
 #[test]
-#[ignore = "needs root: run by cargo xtask test"]
 fn somebody_elses_program_is_named_and_can_be_detached() {
     in_netns(|| {
         let mut theirs = Programs::load().expect("load");
@@ -114,7 +112,6 @@ fn somebody_elses_program_is_named_and_can_be_detached() {
 
 /// The kernel gives up at a million.
 #[test]
-#[ignore = "needs root: run by cargo xtask test"]
 #[expect(
     clippy::print_stderr,
     reason = "shown with --nocapture, to compare kernels"
@@ -140,7 +137,6 @@ fn shows_xdp(name: &str) -> bool {
 }
 
 #[test]
-#[ignore = "needs root: run by cargo xtask test"]
 fn counts_flows_and_members() {
     in_netns(|| {
         ip("link set dev lo up");
@@ -190,7 +186,6 @@ fn counts_flows_and_members() {
 /// One run of the program over each frame must count what the parser on the host
 /// finds in it.
 #[test]
-#[ignore = "needs root: run by cargo xtask test"]
 fn kernel_and_host_agree_on_every_frame_and_every_truncation() {
     in_netns(|| {
         let mut programs = Programs::load().expect("load");
@@ -222,7 +217,6 @@ const XDP_PASS: u32 = 2;
 /// More flows than there is room for: in the tables, then in the ring buffer
 /// too. What was counted must be found again, to the byte.
 #[test]
-#[ignore = "needs root: run by cargo xtask test"]
 fn nothing_is_lost_without_being_counted() {
     in_netns(|| {
         let mut programs = Programs::load_sized(64).expect("load");

@@ -111,6 +111,7 @@ fn netns(workspace: &Workspace, filter: &[String]) -> Result<Summary> {
         nix::unistd::geteuid().is_root(),
         "network namespaces need root"
     );
+    let programs = programs(workspace, filter)?;
     let hhnet = dist::build(workspace)?;
     let harness = payload::test_harness(workspace, "netns")?;
     let mut timeout = Command::new("timeout");
@@ -121,6 +122,25 @@ fn netns(workspace: &Workspace, filter: &[String]) -> Result<Summary> {
     ]);
     timeout.arg(harness).args(filter).env("HHNET", hhnet);
     let (status, output) = process::watched(&mut timeout)?;
+    let mut summary = Summary::read(&output, status.success());
+    summary += programs;
+    Ok(summary)
+}
+
+/// The XDP programs in this kernel, by `BPF_PROG_TEST_RUN`: tests that the unit
+/// rung leaves out because they need root.
+fn programs(workspace: &Workspace, filter: &[String]) -> Result<Summary> {
+    let mut cargo = workspace.cargo();
+    cargo.args([
+        "test",
+        "--package",
+        "hhnet",
+        "--test",
+        "xdp_testrun",
+        "--",
+        "--ignored",
+    ]);
+    let (status, output) = process::watched(cargo.args(filter))?;
     Ok(Summary::read(&output, status.success()))
 }
 
