@@ -38,7 +38,7 @@ fn a_vlan_that_exists_is_refused_and_left_alone() {
     lab.server
         .ip("link add link enp2s1 name enp2s1.1001 type vlan id 1001");
     lab.server
-        .refuses("vlan 1001 enp2s1", &["vlan 1001", "enp2s1", "exists"]);
+        .refuses("vlan 1001 enp2s1", &["enp2s1", "1001", "exists"]);
     lab.server.must("cleanup");
     assert_eq!(lab.server.must("vlan 1001 enp2s1"), "10.0.1.10/24\n");
 }

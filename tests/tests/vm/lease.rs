@@ -4,6 +4,9 @@
 //! The server is the model of the fabric's own, told to misbehave; leases last
 //! seconds. T1 is half of a lease, T2 seven eighths (RFC 2131, 4.4.5).
 
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use dhcproto::v4::{DhcpOption, MessageType, OptionCode};
@@ -16,7 +19,17 @@ const VLAN: &str = "enp2s1.1001";
 
 /// A server with a lease of so many seconds on its VLAN.
 fn leased(seconds: u64) -> Lab<FabricDhcp> {
+    leased_by(seconds, |_| Answer::Normal)
+}
+
+/// The same, from a DHCP server that answers by a rule. What shall go wrong must
+/// be in it from the beginning: a renewal may come before the verb returns.
+fn leased_by(
+    seconds: u64,
+    rule: impl FnMut(&Request) -> Answer + Send + 'static,
+) -> Lab<FabricDhcp> {
     let lab = Lab::model(|subnet| subnet.lease = secs(seconds));
+    lab.dhcp.answer(rule);
     assert_eq!(lab.server.must("vlan 1001 enp2s1"), "10.0.1.10/24\n");
     lab
 }
@@ -83,8 +96,7 @@ fn a_renewal_keeps_the_routes() {
 /// A server that does not answer the renewal is asked by broadcast at T2.
 #[test]
 fn a_lease_is_rebound_when_the_server_does_not_answer_its_renewal() {
-    let lab = leased(10);
-    lab.dhcp.answer(|request| match request.kind {
+    let lab = leased_by(10, |request| match request.kind {
         Kind::Renew => Answer::Silence,
         _ => Answer::Normal,
     });
@@ -103,8 +115,14 @@ fn a_lease_is_rebound_when_the_server_does_not_answer_its_renewal() {
 /// does, hhnet keeps asking, and all comes back with the server.
 #[test]
 fn a_lost_lease_takes_address_and_routes_away_and_comes_back() {
-    let lab = leased(6);
-    lab.dhcp.answer(|_| Answer::Silence);
+    let alive = Arc::new(AtomicBool::new(true));
+    let is_alive = Arc::clone(&alive);
+    let lab = leased_by(6, move |request| match request.kind {
+        Kind::Discover if is_alive.load(Ordering::Relaxed) => Answer::Normal,
+        Kind::Select => Answer::Normal,
+        _ => Answer::Silence,
+    });
+    alive.store(false, Ordering::Relaxed);
     wait::until("the address is gone", PATIENCE, || {
         lab.server.addresses(VLAN).is_empty()
     });
@@ -114,7 +132,7 @@ fn a_lost_lease_takes_address_and_routes_away_and_comes_back() {
     wait::until("hhnet asks again", PATIENCE, || {
         lab.dhcp.received(Kind::Discover).len() >= 2
     });
-    lab.dhcp.answer(|_| Answer::Normal);
+    alive.store(true, Ordering::Relaxed);
     wait::until("the address is back", PATIENCE, || {
         lab.server.addresses(VLAN) == ["10.0.1.10/24"]
     });
@@ -125,11 +143,15 @@ fn a_lost_lease_takes_address_and_routes_away_and_comes_back() {
 /// A refused renewal ends the lease at once; the next one may be another.
 #[test]
 fn a_refused_renewal_ends_the_lease_at_once() {
-    let lab = leased(8);
-    let other = lab.fabric.vpc(1001).address(42);
-    lab.dhcp.answer(move |request| match request.kind {
-        Kind::Renew => Answer::Nak,
-        _ => Answer::Give(other),
+    let other = Ipv4Addr::new(10, 0, 1, 42);
+    let mut is_refused = false;
+    let lab = leased_by(8, move |request| {
+        is_refused |= request.kind == Kind::Renew;
+        match request.kind {
+            Kind::Renew => Answer::Nak,
+            _ if is_refused => Answer::Give(other),
+            _ => Answer::Normal,
+        }
     });
     wait_for(&lab.dhcp, Kind::Renew);
     wait::until("the new address is there, alone", PATIENCE, || {
