@@ -130,17 +130,25 @@ fn of_two_bonds_at_once_one_succeeds() {
     assert_eq!(lab.server.ip_json("link show master bond0").len(), 2);
 }
 
-/// Cleanup in the middle of a bond: either all of it is there, or none.
+/// Cleanup at the same time as another verb: both return, and either all of the
+/// verb's work is there, or none.
 #[test]
-fn cleanup_at_the_same_time_as_a_bond_leaves_all_or_nothing() {
-    let lab = Lab::dnsmasq(Connection::Eslag);
+fn cleanup_at_the_same_time_as_a_verb_leaves_all_or_nothing() {
+    let lab = Lab::dnsmasq(Connection::Unbundled);
     let before = lab.server.snapshot();
-    let [bond, cleanup] = at_once(&lab.server, ["bond 1001 layer2+3 enp2s1 enp2s2", "cleanup"]);
-    assert!(cleanup.ok(), "{cleanup:?}");
-    if bond.ok() {
-        assert_eq!(lab.server.addresses("bond0.1001"), ["10.0.1.10/24"]);
-        assert_eq!(lab.server.ip_json("link show master bond0").len(), 2);
-    } else {
+    for round in 0..10 {
+        let verb = "vlan 1001 enp2s1";
+        let [cleanup, vlan] = if round % 2 == 0 {
+            at_once(&lab.server, ["cleanup", verb])
+        } else {
+            let [vlan, cleanup] = at_once(&lab.server, [verb, "cleanup"]);
+            [cleanup, vlan]
+        };
+        assert!(cleanup.ok(), "round {round}: {cleanup:?}");
+        if vlan.ok() && lab.server.has_link("enp2s1.1001") {
+            assert_eq!(lab.server.addresses("enp2s1.1001"), ["10.0.1.10/24"]);
+            lab.server.must("cleanup");
+        }
         lab.server.expect_unchanged(&before);
     }
 }
