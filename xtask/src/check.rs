@@ -7,33 +7,26 @@ use crate::process;
 use crate::progress::{note, step};
 use crate::workspace::Workspace;
 
+/// What cargo is told, one after the other.
+const STEPS: [&str; 4] = [
+    "fmt --all --check",
+    // xdp_testrun needs root to run, and therefore is no part of "all".
+    "clippy --workspace --all-targets --test xdp_testrun --locked -- -D warnings",
+    "test --locked",
+    "deny --offline check licenses bans sources",
+];
+
 /// Formatting, lints, unit tests, and the audit of the dependencies.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    cargo(workspace, &["fmt", "--all", "--check"])?;
-    let lints = [
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        // No part of "all": it needs root to run.
-        "--test",
-        "xdp_testrun",
-        "--locked",
-        "--",
-        "-D",
-        "warnings",
-    ];
-    cargo(workspace, &lints)?;
-    cargo(workspace, &["test", "--locked"])?;
-    cargo(
-        workspace,
-        &["deny", "--offline", "check", "licenses", "bans", "sources"],
-    )?;
+    for arguments in STEPS {
+        cargo(workspace, arguments)?;
+    }
     advisories(workspace)
 }
 
-fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
-    note(&format!("cargo {}", arguments.join(" ")));
-    process::visible(workspace.cargo().args(arguments))
+fn cargo(workspace: &Workspace, arguments: &str) -> Result<()> {
+    note(&format!("cargo {arguments}"));
+    process::visible(workspace.cargo().args(arguments.split_whitespace()))
 }
 
 /// Known vulnerabilities. Their database is a git repository, and a machine that cannot
@@ -48,6 +41,5 @@ fn advisories(workspace: &Workspace) -> Result<()> {
         ));
         return Ok(());
     }
-    cargo(workspace, &["deny", "--offline", "check", "advisories"])
-        .context("a dependency has a known problem")
+    cargo(workspace, "deny --offline check advisories").context("a dependency has a known problem")
 }

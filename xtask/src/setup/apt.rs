@@ -31,6 +31,8 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
         let mut apt = Command::new("apt-get");
         apt.env("DEBIAN_FRONTEND", "noninteractive")
             .args(["install", "-y", "--no-install-recommends"])
+            // A machine that has just started may be installing updates.
+            .args(["-o", "DPkg::Lock::Timeout=300"])
             .args(&missing);
         process::within(step, &mut apt)
     })
