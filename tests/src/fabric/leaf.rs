@@ -2,9 +2,12 @@
 //! A leaf switch: ports toward servers, one uplink, and a bridge between them
 //! that passes tagged frames as they are.
 
+use serde_json::Value;
+
 use crate::host::Host;
 use crate::namespace::Namespace;
 use crate::packet::PacketSocket;
+use crate::wait::{self, PATIENCE};
 
 use super::gateway::Gateway;
 
@@ -105,6 +108,28 @@ impl Leaf {
             .ip_batch(&format!("link del {lag}\nlink set {port} master br0 up"));
     }
 
+    /// Lets nothing but LACP through to server-`server`, as a switch does with a
+    /// port that is not aggregated yet.
+    pub fn isolate(&self, server: u8) {
+        let lag = lag_name(server);
+        self.namespace.ip_batch(&format!("link set {lag} nomaster"));
+    }
+
+    /// Undoes [`Leaf::isolate`] as soon as LACP has aggregated the port to
+    /// `enp2s<nic>`.
+    pub fn admit_when_aggregated(&self, server: u8, nic: u8) {
+        let (lag, port) = (lag_name(server), port_name(server, nic));
+        wait::until("the leaf's port is aggregated", PATIENCE, || {
+            is_aggregated(
+                &self
+                    .namespace
+                    .must(&format!("ip -d -json link show {port}")),
+            )
+        });
+        self.namespace
+            .ip_batch(&format!("link set {lag} master br0"));
+    }
+
     /// Sends an LLDP frame toward `enp2s<nic>` of server-`server`.
     pub fn send_lldp(&self, server: u8, nic: u8) {
         let port = port_name(server, nic);
@@ -125,6 +150,16 @@ impl Leaf {
         self.namespace
             .ip_batch(&format!("link set {} up", port_name(server, nic)));
     }
+}
+
+/// Whether both ends of a bond's port collect and distribute (bits 0x30 of their
+/// LACP states), from what `ip -json` says of it.
+fn is_aggregated(link: &str) -> bool {
+    let link: Value = serde_json::from_str(link).expect("ip prints JSON");
+    let port = &link[0]["linkinfo"]["info_slave_data"];
+    let ends = ["ad_actor_oper_port_state", "ad_partner_oper_port_state"];
+    ends.iter()
+        .all(|end| port[end].as_u64().is_some_and(|state| state & 0x30 == 0x30))
 }
 
 /// The gateway's port toward leaf-`number`.

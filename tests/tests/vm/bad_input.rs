@@ -3,8 +3,12 @@
 //! failed verb is undone, and what was there before it is not touched.
 
 use hhnet_tests::fabric::Connection;
+use hhnet_tests::process::Running;
+use hhnet_tests::wait::{self, PATIENCE};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use crate::Lab;
+use crate::{Lab, secs};
 
 /// A bond0 that hhnet has not made is not its own to change.
 #[test]
@@ -62,6 +66,41 @@ fn a_bond_with_an_unknown_port_undoes_the_known_one() {
         lab.server.must("bond 1001 layer2+3 enp2s1 enp2s2"),
         "10.0.1.10/24\n"
     );
+}
+
+/// Nobody answers: bond and VLAN go, and each port is as it was, the one that
+/// was up and the one that was down.
+#[test]
+fn a_bond_without_an_answer_is_undone() {
+    let lab = Lab::without_dhcp(Connection::Eslag);
+    lab.server.ip("link set enp2s2 down");
+    let before = lab.server.snapshot();
+    let output = lab
+        .server
+        .hhnet("bond 1001 layer2+3 enp2s1 enp2s2 --mtu=9036 --timeout=3");
+    assert!(!output.ok() && output.stdout.is_empty(), "{output:?}");
+    let expected = "Failed to get IP address for bond0.1001";
+    assert!(output.stderr.contains(expected), "{}", output.stderr);
+    lab.server.expect_unchanged(&before);
+}
+
+/// The same when the caller loses patience.
+#[test]
+fn a_bond_that_was_terminated_is_undone() {
+    let lab = Lab::without_dhcp(Connection::Eslag);
+    let before = lab.server.snapshot();
+    let mut bond = lab.server.hhnet_command("bond 1001 layer2+3 enp2s1 enp2s2");
+    let mut bond = Running::start(&mut bond);
+    wait::until("the VLAN is there", PATIENCE, || {
+        lab.server.has_link("bond0.1001")
+    });
+    kill(Pid::from_raw(bond.pid()), Signal::SIGTERM).expect("hhnet is waiting");
+    assert!(!bond.wait(secs(2)).success());
+    assert_eq!(bond.stdout(), "");
+    lab.server.expect_unchanged(&before);
+    wait::until("no hhnet is left", secs(5), || {
+        lab.server.hhnet_processes().is_empty()
+    });
 }
 
 /// A port that is a member of something else is not taken away from it.

@@ -3,6 +3,7 @@
 
 use hhnet_tests::fabric::{Connection, Fabric};
 use hhnet_tests::host::Host;
+use hhnet_tests::process::Running;
 use hhnet_tests::wait::{self, PATIENCE};
 
 use crate::{Lab, secs};
@@ -144,7 +145,8 @@ fn the_mac_of_bond0_never_changes() {
     assert_eq!(mac(&lab.server, "bond0.1001"), first);
     for _ in 1..20 {
         lab.server.must("cleanup");
-        lab.server.must("bond 1001 layer2+3 enp2s1 enp2s2");
+        lab.server
+            .must("bond 1001 layer2+3 enp2s1 enp2s2 --xdp=off");
         assert_eq!(mac(&lab.server, "bond0"), first);
     }
 }
@@ -196,6 +198,21 @@ fn bond_survives_the_loss_of_a_leaf() {
             aggregated(&lab.server) == 2
         });
     }
+}
+
+/// Real leaves pass nothing until LACP has aggregated the port: what is asked
+/// before is lost, and asked again soon.
+#[test]
+fn bond_gets_its_lease_soon_after_lacp_has_opened_the_ports() {
+    let lab = Lab::dnsmasq(Connection::Eslag);
+    lab.fabric.leaves.iter().for_each(|leaf| leaf.isolate(1));
+    let mut bond = lab.server.hhnet_command("bond 1001 layer2+3 enp2s1 enp2s2");
+    let mut bond = Running::start(&mut bond);
+    for (leaf, nic) in lab.fabric.leaves.iter().zip([1, 2]) {
+        leaf.admit_when_aggregated(1, nic);
+    }
+    assert!(bond.wait(secs(3)).success(), "{}", bond.stderr());
+    wait::until("the answer", secs(1), || bond.stdout() == "10.0.1.10/24\n");
 }
 
 /// Ports of a leaf without LACP (a fallback, as for PXE) still give a lease.
