@@ -169,22 +169,44 @@ fn each_member_has_a_program() {
     assert_eq!(programs(&lab.server), 0);
 }
 
-/// LACP goes on beside the programs, both ways, and is counted apart.
+/// LACP goes on beside the programs, both ways, and is counted apart: a port
+/// that was cut off is aggregated anew.
 #[test]
 fn lacp_works_with_programs_attached() {
     let lab = bonded();
-    wait::until("both ports aggregate with the leaves", PATIENCE, || {
-        let bond = lab.server.ip("-d -o link show bond0");
-        bond.contains("ad_num_ports 2 ") && bond.contains("ad_partner_mac 0a:0a:0a:0a:0a:0a ")
-    });
-    wait::until("LACPDUs are counted on both members", PATIENCE, || {
-        let report = report(&lab.server);
-        let members = report["members"].as_array().expect("a list of members");
-        members.len() == 2
-            && members
-                .iter()
-                .all(|m| m["lacp"]["packets"].as_u64() > Some(0))
-    });
+    for (leaf, nic) in lab.fabric.leaves.iter().zip([1, 2]) {
+        let before = lacpdus(&lab.server, nic);
+        leaf.cut(1, nic);
+        wait::until("one port aggregates", PATIENCE, || {
+            aggregates(&lab.server, 1)
+        });
+        leaf.mend(1, nic);
+        wait::until("both ports aggregate", PATIENCE, || {
+            aggregates(&lab.server, 2)
+        });
+        wait::until("LACPDUs are counted", PATIENCE, || {
+            lacpdus(&lab.server, nic) > before
+        });
+    }
+}
+
+/// Whether bond0 aggregates so many ports with the leaves.
+fn aggregates(server: &Host, ports: u8) -> bool {
+    let bond = server.ip("-d -o link show bond0");
+    bond.contains(&format!("ad_num_ports {ports} "))
+        && bond.contains("ad_partner_mac 0a:0a:0a:0a:0a:0a ")
+}
+
+/// LACPDUs counted on `enp2s<nic>`.
+fn lacpdus(server: &Host, nic: u8) -> u64 {
+    let report = report(server);
+    let members = report["members"].as_array().expect("a list of members");
+    let member = members
+        .iter()
+        .find(|member| member["name"] == PORTS[usize::from(nic) - 1]);
+    member
+        .and_then(|m| m["lacp"]["packets"].as_u64())
+        .expect("a counter of LACPDUs")
 }
 
 /// ARP is passed: an address that was forgotten on both sides is found again.
