@@ -62,9 +62,11 @@ pub(super) fn choose(dir: &Path, boot: impl FnOnce(Accel) -> Result<()>) -> Resu
     let accel = match probed {
         Ok(()) => Accel::Kvm,
         Err(error) => {
+            // The rest is the console of a kernel that never came to life.
+            let error = error.to_string();
+            let reason = error.lines().next().unwrap_or_default();
             note(&format!(
-                "emulating, because KVM does not boot here: {}",
-                error.root_cause()
+                "emulating, because KVM does not boot here: {reason}"
             ));
             Accel::Tcg
         }

@@ -12,13 +12,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use tempfile::TempDir;
 
 use crate::payload::Payload;
+use crate::setup;
 use crate::setup::kernel::{self, Kernel};
 use crate::workspace::Workspace;
-use crate::{progress, setup};
 use accel::{Accel, PROBE_TIMEOUT};
 use archive::Archive;
 
@@ -94,9 +94,13 @@ fn boot(workspace: &Workspace, machine: &Machine, accel: Accel, job: &Job) -> Re
         console: &dir.path().join("console.log"),
         stderr: &dir.path().join("qemu.log"),
     };
-    qemu::run(&files, accel, job)
-        .with_context(|| format!("running a VM with Linux {}", job.kernel.name()))
-        .inspect_err(|_| progress::note(&files.last_words()))
+    qemu::run(&files, accel, job).map_err(|error| {
+        let kernel = job.kernel.name();
+        anyhow!(
+            "running a VM with Linux {kernel}: {error:#}\n{}",
+            files.last_words()
+        )
+    })
 }
 
 /// A directory for one run, which removes itself. Those of runs that were killed, and
