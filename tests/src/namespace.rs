@@ -219,6 +219,7 @@ fn isolate(name: &str) -> Result<(), Box<dyn std::error::Error>> {
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
     // The resolver's file may be a link into /run: read it before that is hidden.
     let resolver = fs::read("/etc/resolv.conf").unwrap_or_default();
+    let hosts = format!("127.0.0.1 localhost\n127.0.1.1 {name}\n");
     fs::create_dir_all("/var/log")?;
     for dir in ["/run", "/var/log"] {
         mount(
@@ -231,25 +232,27 @@ fn isolate(name: &str) -> Result<(), Box<dyn std::error::Error>> {
     }
     // A sysfs shows the network devices of the namespace it was mounted in.
     mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none)?;
-    private_resolver(&resolver)?;
+    private_file("/etc/resolv.conf", &resolver)?;
+    private_file("/etc/hosts", hosts.as_bytes())?;
     Ok(())
 }
 
-/// Puts a private copy of /etc/resolv.conf in the place of the machine's own.
-fn private_resolver(text: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
-    let path = Path::new("/etc/resolv.conf");
+/// Puts a file of this machine alone in the place of a shared one in /etc.
+fn private_file(path: &str, text: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+    let path = Path::new(path);
     if let Ok(target) = fs::read_link(path) {
         let target = Path::new("/etc").join(target);
-        fs::create_dir_all(target.parent().ok_or("the resolver's link has no parent")?)?;
+        fs::create_dir_all(target.parent().ok_or("the link has no parent")?)?;
         fs::write(path, text)?;
         return Ok(());
     }
     if !path.exists() {
         fs::write(path, "")?;
     }
-    fs::write("/run/resolv.conf", text)?;
+    let own = Path::new("/run").join(path.file_name().ok_or("a file has a name")?);
+    fs::write(&own, text)?;
     mount(
-        Some("/run/resolv.conf"),
+        Some(&own),
         path,
         None::<&str>,
         MsFlags::MS_BIND,

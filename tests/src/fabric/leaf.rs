@@ -115,10 +115,10 @@ impl Leaf {
         self.namespace.ip_batch(&format!("link set {lag} nomaster"));
     }
 
-    /// Undoes [`Leaf::isolate`] as soon as LACP has aggregated the port to
-    /// `enp2s<nic>`.
-    pub fn admit_when_aggregated(&self, server: u8, nic: u8) {
-        let (lag, port) = (lag_name(server), port_name(server, nic));
+    /// Waits until LACP has aggregated the port to `enp2s<nic>` on this side, too,
+    /// which may be a moment later than on the server's.
+    pub fn wait_until_aggregated(&self, server: u8, nic: u8) {
+        let port = port_name(server, nic);
         wait::until("the leaf's port is aggregated", PATIENCE, || {
             is_aggregated(
                 &self
@@ -126,6 +126,11 @@ impl Leaf {
                     .must(&format!("ip -d -json link show {port}")),
             )
         });
+    }
+
+    /// Undoes [`Leaf::isolate`].
+    pub fn admit(&self, server: u8) {
+        let lag = lag_name(server);
         self.namespace
             .ip_batch(&format!("link set {lag} master br0"));
     }

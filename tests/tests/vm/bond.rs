@@ -115,7 +115,7 @@ fn bond_of_one_port_works() {
         lab.server.must("bond 1001 layer3+4 enp2s1"),
         "10.0.1.10/24\n"
     );
-    lab.server.namespace().must("ping -c 1 -W 2 10.0.1.1");
+    reaches_gateway(&lab.server);
 }
 
 /// `--mtu` may stand before or after the ports, reaches all links and stays.
@@ -209,7 +209,8 @@ fn bond_gets_its_lease_soon_after_lacp_has_opened_the_ports() {
     let mut bond = lab.server.hhnet_command("bond 1001 layer2+3 enp2s1 enp2s2");
     let mut bond = Running::start(&mut bond);
     for (leaf, nic) in lab.fabric.leaves.iter().zip([1, 2]) {
-        leaf.admit_when_aggregated(1, nic);
+        leaf.wait_until_aggregated(1, nic);
+        leaf.admit(1);
     }
     assert!(bond.wait(secs(3)).success(), "{}", bond.stderr());
     wait::until("the answer", secs(1), || bond.stdout() == "10.0.1.10/24\n");

@@ -15,13 +15,17 @@ use crate::{Lab, secs};
 
 const PORTS: [&str; 2] = ["enp2s1", "enp2s2"];
 
-/// A server with a bond and an address.
+/// A server with a bond and an address, and leaves that pass all it is sent:
+/// they may open their ports a moment after the server does.
 fn bonded() -> Lab<Dnsmasq> {
     let lab = Lab::dnsmasq(Connection::Eslag);
     assert_eq!(
         lab.server.must("bond 1001 layer2+3 enp2s1 enp2s2"),
         "10.0.1.10/24\n"
     );
+    for (leaf, nic) in lab.fabric.leaves.iter().zip([1, 2]) {
+        leaf.wait_until_aggregated(1, nic);
+    }
     lab
 }
 
