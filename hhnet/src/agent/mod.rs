@@ -265,6 +265,11 @@ impl Agent {
             if asked && self.sessions.is_empty() && self.waiting == 0 && inbox.is_empty() {
                 break;
             }
+            if !self.sessions.is_empty() {
+                // A command that came right after cleanup has work for us: we
+                // stay, and nobody is kept waiting for our leaving.
+                self.farewell.drain(..).for_each(|reply| reply.exit(0));
+            }
         }
         self.programs.detach();
         self.farewell

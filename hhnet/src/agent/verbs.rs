@@ -130,9 +130,7 @@ impl Agent {
             }
             End::Ended => {
                 self.give_up(&interface, undo).await;
-                reply.fail(format_args!(
-                    "{interface} was removed before it had an address"
-                ));
+                reply.fail(format_args!("{interface} was removed before it was usable"));
             }
         }
     }

@@ -64,17 +64,23 @@ pub(super) struct Wait {
 impl Wait {
     /// Waits for the address, and then for what is worth a moment more.
     pub(super) async fn until_usable(mut self, reply: &Reply) -> End {
-        let report = self.report.clone();
+        let mut report = self.report.clone();
         tokio::select! {
-            end = timeout(self.limit, self.leased()) => match end {
-                Ok(Some(prefix)) => {
-                    self.finish().await;
-                    End::Leased(prefix)
-                }
-                Ok(None) => End::Ended,
-                Err(_) => End::TimedOut(Box::new(report.borrow().clone())),
-            },
+            end = self.usable() => end,
             () = reply.gone() => End::Abandoned,
+            // Cleaned up meanwhile, also when it had its address already.
+            _ = report.wait_for(|_| false) => End::Ended,
+        }
+    }
+
+    async fn usable(&mut self) -> End {
+        match timeout(self.limit, self.leased()).await {
+            Ok(Some(prefix)) => {
+                self.finish().await;
+                End::Leased(prefix)
+            }
+            Ok(None) => End::Ended,
+            Err(_) => End::TimedOut(Box::new(self.report.borrow().clone())),
         }
     }
 
