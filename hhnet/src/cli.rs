@@ -43,6 +43,9 @@ pub enum Verb {
     /// Add a VLAN to an interface, wait for an address, print it
     #[command(override_usage = "hhnet vlan <vlan> <iface> [--mtu=N]")]
     Vlan(Vlan),
+    /// Lease an address on an interface as it is, untagged, and print it
+    #[command(override_usage = "hhnet dhcp <iface> [--mtu=N]")]
+    Dhcp(Dhcp),
     /// Set a point-to-point address and the default route through its peer
     #[command(override_usage = "hhnet p2p <iface> <local/31> <remote>")]
     P2p(P2p),
@@ -94,7 +97,18 @@ pub struct Vlan {
     pub lease: LeaseFlags,
 }
 
-/// What `bond` and `vlan` have in common: the way to an address.
+/// `hhnet dhcp <iface> [--mtu=N]`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Dhcp {
+    /// Interface that gets the address
+    #[arg(value_name = "iface")]
+    pub interface: IfName,
+    /// MTU, patience and programs
+    #[command(flatten)]
+    pub lease: LeaseFlags,
+}
+
+/// What `bond`, `vlan` and `dhcp` have in common: the way to an address.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct LeaseFlags {
     /// MTU of every device involved, in bytes
@@ -367,7 +381,8 @@ fn check(verb: &Verb) -> Result<(), String> {
         Verb::P2p(p2p) if p2p.local.address == p2p.remote => {
             Err(format!("both ends have the address {}", p2p.remote))
         }
-        Verb::P2p(_)
+        Verb::Dhcp(_)
+        | Verb::P2p(_)
         | Verb::Cleanup
         | Verb::Getvips
         | Verb::Status

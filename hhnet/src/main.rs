@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         }),
         Verb::Status => become_root(&args).and_then(|()| show_status(&args)),
         Verb::Flows(flows) => become_root(&args).and_then(|()| show_flows(&args, &flows)),
-        Verb::Cleanup | Verb::Bond(_) | Verb::Vlan(_) | Verb::P2p(_) => {
+        Verb::Cleanup | Verb::Bond(_) | Verb::Vlan(_) | Verb::Dhcp(_) | Verb::P2p(_) => {
             become_root(&args).and_then(|()| change(&args))
         }
     };

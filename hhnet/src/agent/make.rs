@@ -5,9 +5,9 @@ use std::{fmt, io};
 
 use super::{Agent, undo::Undo};
 use crate::{
-    cli::{BOND, Bond, IfName, P2p, Vlan, VlanId},
+    cli::{BOND, Bond, Dhcp, IfName, P2p, Vlan, VlanId},
     journal::{self, Before},
-    link::{Address, BondOptions, Device, LinkError, Links},
+    link::{Address, BondOptions, Device, Kind, LinkError, Links},
 };
 
 /// Why a verb failed.
@@ -115,6 +115,42 @@ impl Agent {
             device,
             lowest,
             bonded,
+        })
+    }
+
+    pub(super) async fn make_dhcp(
+        &mut self,
+        dhcp: &Dhcp,
+        undo: &mut Undo,
+    ) -> Result<Leasable, VerbError> {
+        let name = &dhcp.interface;
+        let before = self.links.existing(name.as_str()).await?;
+        if before.master.is_some() {
+            return Err(VerbError::refused(format_args!(
+                "leasing an address on {name}: it is a member of another device"
+            )));
+        }
+        if self.sessions.iter().any(|s| s.device.index == before.index) {
+            return Err(VerbError::refused(format_args!(
+                "leasing an address on {name}: that is done already"
+            )));
+        }
+        self.note(&before, undo)?;
+        if let Some(mtu) = dhcp.lease.mtu {
+            self.links.set_mtu(&before, mtu).await?;
+        }
+        if !before.up {
+            self.links.set_up(&before).await?;
+        }
+        let device = self.links.existing(name.as_str()).await?;
+        let lowest = match device.kind {
+            Kind::Other => vec![device.clone()],
+            Kind::Bond(_) | Kind::Vlan(_) => Vec::new(),
+        };
+        Ok(Leasable {
+            bonded: device.is_bond(),
+            device,
+            lowest,
         })
     }
 

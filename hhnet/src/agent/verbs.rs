@@ -32,6 +32,11 @@ impl Agent {
                 let made = self.make_vlan(&vlan, &mut undo).await;
                 self.lease(made, &vlan.lease, undo, reply).await;
             }
+            Verb::Dhcp(dhcp) => {
+                let mut undo = self.undo_log();
+                let made = self.make_dhcp(&dhcp, &mut undo).await;
+                self.lease(made, &dhcp.lease, undo, reply).await;
+            }
             Verb::P2p(p2p) => {
                 let mut undo = self.undo_log();
                 match self.make_p2p(&p2p, &mut undo).await {
