@@ -8,6 +8,7 @@
 use std::{ffi::OsString, fmt, net::Ipv4Addr, num::NonZeroU16, str::FromStr, time::Duration};
 
 use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use serde::{Deserialize, Serialize};
 
 /// The longest interface name the kernel takes: `IFNAMSIZ - 1` bytes.
 const NAME_MAX: usize = 15;
@@ -121,6 +122,12 @@ pub struct LeaseFlags {
     /// XDP programs on the interfaces: auto (native, else generic), native, generic or off
     #[arg(long, value_name = "MODE", value_enum, default_value_t)]
     pub xdp: Xdp,
+    /// What servers know us by: mac (type 1 and the hardware address), duid (RFC 4361) or none
+    #[arg(long, value_name = "ID", value_enum, default_value_t)]
+    pub client_id: ClientId,
+    /// Ask the network whether the address is free before using it (RFC 5227); takes 4 to 7 s
+    #[arg(long)]
+    pub arp_probe: bool,
 }
 
 impl LeaseFlags {
@@ -165,8 +172,22 @@ pub enum LacpRate {
     Fast,
 }
 
+/// What a DHCP client calls itself (option 61).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientId {
+    /// Type 1 and the hardware address, as servers assume by themselves.
+    #[default]
+    Mac,
+    /// A DUID and an interface number (RFC 4361): survives new hardware.
+    Duid,
+    /// Nothing.
+    None,
+}
+
 /// How XDP programs are attached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Xdp {
     /// Native where the driver can, else generic.
     #[default]
@@ -312,7 +333,7 @@ impl fmt::Display for IfName {
 }
 
 /// An IPv4 address with its prefix length, `10.0.1.10/24`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prefix {
     /// The address, host bits included.
     pub address: Ipv4Addr,

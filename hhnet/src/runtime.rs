@@ -10,6 +10,8 @@ pub const DIRECTORY: &str = "/run/hhnet";
 pub const SOCKET: &str = "/run/hhnet/agent.sock";
 /// Whoever holds a lock on it is the agent.
 pub const LOCK: &str = "/run/hhnet/agent.lock";
+/// See [`crate::session::record`].
+pub const LEASES: &str = "/run/hhnet/leases";
 /// See [`crate::journal`].
 pub const JOURNAL: &str = "/run/hhnet/journal.json";
 

@@ -38,8 +38,12 @@ impl fmt::Display for Status<'_> {
                         line(f, &format!("  {}", member.name), self.member(member))?;
                     }
                 }
-                Kind::Vlan(id) => line(f, &device.name, self.vlan(device, *id))?,
-                Kind::Other => {}
+                Kind::Vlan(id) => line(f, &device.name, self.leasable(device, Some(*id)))?,
+                Kind::Other => {
+                    if self.leases.iter().any(|(name, _)| *name == device.name) {
+                        line(f, &device.name, self.leasable(device, None))?;
+                    }
+                }
             }
         }
         for attachment in &self.attachments {
@@ -79,9 +83,10 @@ impl Status<'_> {
         text
     }
 
-    fn vlan(&self, device: &Device, id: u16) -> String {
+    fn leasable(&self, device: &Device, vlan: Option<u16>) -> String {
         let state = if device.up { "up" } else { "down" };
-        let head = format!("vlan {id}, {state}, MTU {}", device.mtu);
+        let vlan = vlan.map_or_else(String::new, |id| format!("vlan {id}, "));
+        let head = format!("{vlan}{state}, MTU {}", device.mtu);
         match self.leases.iter().find(|(name, _)| *name == device.name) {
             Some((_, report)) => format!("{head}, {}", self.lease(report)),
             None => head,
@@ -201,6 +206,9 @@ mod tests {
             mtu: None,
             dns: vec![],
             ntp: vec![],
+            hostname: None,
+            domain: None,
+            search: vec![],
         }
     }
 

@@ -2,13 +2,17 @@
 //! `hhnet cleanup`: the end of everything, in order, whatever there was.
 
 use super::{Agent, connection::Reply};
-use crate::xdp::detach_link_of;
+use crate::{
+    session::{Session, record},
+    xdp::detach_link_of,
+};
 
 impl Agent {
     /// Ends everything and removes everything, whoever made it.
     pub(super) async fn cleanup(&mut self, reply: Reply) {
         self.generation += 1;
-        self.sessions.clear();
+        Session::end(std::mem::take(&mut self.sessions)).await;
+        record::clear();
         // Top-down: the VLANs and bonds above go last, but programs sit on the
         // lowest devices only.
         self.programs.detach();

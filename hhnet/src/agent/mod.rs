@@ -14,6 +14,7 @@
 //! One task handles one message of the inbox after the other, so that two
 //! commands never change links at the same time; only waiting is done beside it.
 
+mod adopt;
 mod cleanup;
 mod connection;
 mod make;
@@ -137,6 +138,7 @@ pub async fn run() -> Result<(), StartError> {
         born: crate::clock::now(),
     };
     agent.look_around().await;
+    agent.adopt().await;
     info!(
         "agent {} ready, pid {}",
         env!("HHNET_BUILD"),
@@ -260,7 +262,7 @@ impl Agent {
                 },
                 _ = poll.tick(), if self.is_converging() => self.look_around().await,
                 _ = terminated.recv() => { info!("asked to terminate"); break }
-                () = tokio::time::sleep(FIRST_CALL), if !asked => break,
+                () = tokio::time::sleep(FIRST_CALL), if !asked && self.sessions.is_empty() => break,
             }
             if asked && self.sessions.is_empty() && self.waiting == 0 && inbox.is_empty() {
                 break;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cli::{LeaseFlags, Verb},
-    session::Session,
+    session::{Session, Settings},
 };
 
 impl Agent {
@@ -66,7 +66,8 @@ impl Agent {
         reply: Reply,
     ) {
         let started = made.and_then(|made| {
-            let session = Session::start(self.links.clone(), made.device.clone())
+            let settings = Settings::from(flags);
+            let session = Session::start(self.links.clone(), made.device.clone(), settings, None)
                 .map_err(|error| VerbError::Io("starting the DHCP client", error))?;
             Ok((made, session))
         });
@@ -122,7 +123,7 @@ impl Agent {
             End::TimedOut(report) => {
                 self.give_up(&interface, undo).await;
                 let (sent, got) = (report.counters.discovers, report.counters.offers);
-                let empty = report.counters.empty;
+                let empty = report.counters.dropped.empty();
                 reply.complain(format_args!(
                     "Failed to get IP address for {interface}: {sent} DISCOVERs sent, \
                      {got} OFFERs and {empty} empty replies received"
@@ -142,8 +143,8 @@ impl Agent {
 
     async fn give_up(&mut self, interface: &str, undo: Undo) {
         if undo.generation == self.generation {
-            self.sessions
-                .retain(|session| session.device.name != interface);
+            let given_up = |session: &mut Session| session.device.name == interface;
+            Session::end(self.sessions.extract_if(.., given_up).collect()).await;
             self.undo(undo).await;
         }
     }

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::{Agent, wait::Aggregation};
 use crate::{
     link::{Device, Event, PortState},
-    session::Order,
+    session::{Order, record},
 };
 
 impl Agent {
@@ -127,6 +127,7 @@ impl Agent {
             let stays = session.device.index != index;
             if !stays {
                 warn!("{}: somebody removed the interface", session.device.name);
+                record::forget(&session.device.name);
             }
             stays
         });

@@ -4,16 +4,23 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use dhcproto::v4::OptionCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::message::Reply;
+use super::{
+    names,
+    reply::Reply,
+    routes::{routes, usable},
+};
 use crate::{
     cli::Prefix,
-    link::{Lifetime, Route, RouteTo},
+    link::{Lifetime, Route},
 };
 
+/// More servers of a kind than anybody asks.
+const SERVERS_MAX: usize = 16;
+
 /// A leased address and what comes with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The address and its subnet.
     pub prefix: Prefix,
@@ -32,10 +39,16 @@ pub struct Lease {
     pub dns: Vec<Ipv4Addr>,
     /// Time servers (option 42).
     pub ntp: Vec<Ipv4Addr>,
+    /// Host name the server has for us (option 12).
+    pub hostname: Option<String>,
+    /// Domain of the host (option 15).
+    pub domain: Option<String>,
+    /// Domains to search for short names (option 119).
+    pub search: Vec<String>,
 }
 
 /// How long a lease lasts, from its request on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Times {
     /// All of it; `None` is for ever.
     pub lease: Option<Duration>,
@@ -67,11 +80,7 @@ impl Lease {
     /// [`NoLease`], with what is missing.
     pub fn from_reply(reply: &Reply, since: Duration) -> Result<Lease, NoLease> {
         let address = reply.yiaddr;
-        if address.is_unspecified()
-            || address.is_broadcast()
-            || address.is_multicast()
-            || address.is_loopback()
-        {
+        if !usable(address) {
             return Err(NoLease::Address);
         }
         let server = reply.server().ok_or(NoLease::Server)?;
@@ -82,6 +91,7 @@ impl Lease {
             address,
             len: prefix_len(reply, address),
         };
+        let text = |code| reply.option(code).and_then(names::name);
         Ok(Lease {
             prefix,
             server,
@@ -94,8 +104,14 @@ impl Lease {
             routes: routes(reply, prefix),
             // Below 68 bytes IPv4 does not work (RFC 791, section 3.2).
             mtu: reply.u16(OptionCode::InterfaceMtu).filter(|mtu| *mtu >= 68),
-            dns: reply.addresses(OptionCode::DomainNameServer),
-            ntp: reply.addresses(OptionCode::NtpServers),
+            dns: servers(reply, OptionCode::DomainNameServer),
+            ntp: servers(reply, OptionCode::NtpServers),
+            hostname: text(OptionCode::Hostname),
+            domain: text(OptionCode::DomainName),
+            search: reply
+                .option(OptionCode::DomainSearch)
+                .map(names::search)
+                .unwrap_or_default(),
         })
     }
 
@@ -116,18 +132,17 @@ impl Lease {
 impl Times {
     /// Times in seconds, as options 51, 58 and 59 give them.
     ///
-    /// T1 and T2 are the server's only if T1 < T2 < lease; anything else would
-    /// renew a lease that is over or never. The defaults are RFC 2131, section
-    /// 4.4.5: 50 % and 87.5 %.
+    /// The defaults are RFC 2131, section 4.4.5: 50 % and 87.5 %. The server's
+    /// own count only if 0 < T1 < T2 < lease; anything else would renew a lease
+    /// that is over, or never.
     pub fn new(lease: u32, renew: Option<u32>, rebind: Option<u32>) -> Times {
-        let whole = Duration::from_secs(lease.into());
-        let (renew, rebind) = match (renew, rebind) {
-            (Some(t1), Some(t2)) if 0 < t1 && t1 < t2 && t2 < lease => (
-                Duration::from_secs(t1.into()),
-                Duration::from_secs(t2.into()),
-            ),
-            _ => (whole / 2, whole * 7 / 8),
-        };
+        let seconds = |time: u32| Duration::from_secs(time.into());
+        let whole = seconds(lease);
+        let (half, most) = (whole / 2, whole * 7 / 8);
+        let t1 = renew.map_or(half, seconds);
+        let t2 = rebind.map_or(most, seconds);
+        let sane = !t1.is_zero() && t1 < t2 && t2 < whole;
+        let (renew, rebind) = if sane { (t1, t2) } else { (half, most) };
         Times {
             lease: (lease != u32::MAX).then_some(whole),
             renew,
@@ -151,149 +166,38 @@ fn prefix_len(reply: &Reply, address: Ipv4Addr) -> u8 {
     }
 }
 
-/// Routes of a reply. Option 121 excludes 3 and 33 (RFC 3442, section 2).
-fn routes(reply: &Reply, prefix: Prefix) -> Vec<Route> {
-    let classless = reply
-        .option(OptionCode::ClasslessStaticRoute)
-        .and_then(classless);
-    let routes = classless.unwrap_or_else(|| {
-        let mut routes = host_routes(&reply.addresses(OptionCode::StaticRoutingTable));
-        let routers = reply.addresses(OptionCode::Router);
-        // Further routers are alternatives; equal default routes would be
-        // used in turns.
-        routes.extend(
-            routers
-                .into_iter()
-                .find(|router| usable(*router))
-                .map(|router| Route {
-                    to: Prefix {
-                        address: Ipv4Addr::UNSPECIFIED,
-                        len: 0,
-                    },
-                    via: RouteTo::Gateway(router),
-                }),
-        );
-        routes
-    });
-    reachable(routes, prefix)
-}
-
-/// Option 121 (RFC 3442): prefix length, the destination's significant octets,
-/// the router; `None` when a single entry is broken.
-fn classless(mut bytes: &[u8]) -> Option<Vec<Route>> {
-    let mut routes = Vec::new();
-    while let Some((len, rest)) = bytes.split_first() {
-        if *len > 32 {
-            return None;
-        }
-        let (significant, rest) = rest.split_at_checked(usize::from(len.div_ceil(8)))?;
-        let (router, rest) = rest.split_first_chunk::<4>()?;
-        bytes = rest;
-        let mut octets = [0; 4];
-        octets[..significant.len()].copy_from_slice(significant);
-        let to = masked(Prefix {
-            address: octets.into(),
-            len: *len,
-        });
-        let router = Ipv4Addr::from(*router);
-        let via = if router.is_unspecified() {
-            RouteTo::Link
-        } else {
-            RouteTo::Gateway(router)
-        };
-        routes.push(Route { to, via });
-    }
-    Some(routes)
-}
-
-/// Option 33 (RFC 2132, section 5.8): pairs of a host and its router.
-fn host_routes(addresses: &[Ipv4Addr]) -> Vec<Route> {
-    let (pairs, _) = addresses.as_chunks::<2>();
-    pairs
-        .iter()
-        .filter(|[host, router]| !host.is_unspecified() && usable(*router))
-        .map(|[host, router]| Route {
-            to: Prefix {
-                address: *host,
-                len: 32,
-            },
-            via: RouteTo::Gateway(*router),
-        })
+fn servers(reply: &Reply, code: OptionCode) -> Vec<Ipv4Addr> {
+    let all = reply.addresses(code).into_iter();
+    all.filter(|server| usable(*server))
+        .take(SERVERS_MAX)
         .collect()
 }
 
-/// Puts a route to each gateway that lies outside the subnet in front.
-fn reachable(routes: Vec<Route>, prefix: Prefix) -> Vec<Route> {
-    let mut all: Vec<Route> = Vec::new();
-    for route in &routes {
-        if let RouteTo::Gateway(gateway) = route.via
-            && !contains(prefix, gateway)
-        {
-            let host = Route {
-                to: Prefix {
-                    address: gateway,
-                    len: 32,
-                },
-                via: RouteTo::Link,
-            };
-            if !all.contains(&host) {
-                all.push(host);
-            }
-        }
-    }
-    for route in routes {
-        if !all.contains(&route) {
-            all.push(route);
-        }
-    }
-    all
-}
-
-fn usable(router: Ipv4Addr) -> bool {
-    !(router.is_unspecified()
-        || router.is_broadcast()
-        || router.is_multicast()
-        || router.is_loopback())
-}
-
-fn masked(prefix: Prefix) -> Prefix {
-    let mask = u32::MAX
-        .checked_shl(32 - u32::from(prefix.len))
-        .unwrap_or(0);
-    Prefix {
-        address: (u32::from(prefix.address) & mask).into(),
-        len: prefix.len,
-    }
-}
-
-/// Whether an address is on the subnet; of a /32 only the address itself is.
-fn contains(prefix: Prefix, address: Ipv4Addr) -> bool {
-    masked(prefix)
-        == masked(Prefix {
-            address,
-            len: prefix.len,
-        })
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use crate::dhcp::message::{
-        decode,
-        tests::{MAC, reply_bytes},
+    use crate::{
+        dhcp::{
+            reply::{decode, tests::reply_bytes},
+            request::tests::identity,
+        },
+        link::RouteTo,
     };
 
-    const SERVER: (u8, &[u8]) = (54, &[10, 0, 1, 1]);
-    const HOUR: (u8, &[u8]) = (51, &[0, 0, 14, 16]);
-    const MASK24: (u8, &[u8]) = (1, &[255, 255, 255, 0]);
-    const MASK32: (u8, &[u8]) = (1, &[255, 255, 255, 255]);
+    pub(crate) const SERVER: (u8, &[u8]) = (54, &[10, 0, 1, 1]);
+    pub(crate) const HOUR: (u8, &[u8]) = (51, &[0, 0, 14, 16]);
+    pub(crate) const MASK24: (u8, &[u8]) = (1, &[255, 255, 255, 0]);
+    pub(crate) const MASK32: (u8, &[u8]) = (1, &[255, 255, 255, 255]);
 
-    fn read(options: &[(u8, &[u8])]) -> Result<Lease, NoLease> {
+    pub(crate) fn read(options: &[(u8, &[u8])]) -> Result<Lease, NoLease> {
         let bytes = reply_bytes(5, 7, Ipv4Addr::new(10, 0, 1, 10), options);
-        Lease::from_reply(&decode(&bytes, MAC).unwrap(), Duration::from_secs(100))
+        Lease::from_reply(
+            &decode(&bytes, &identity()).unwrap(),
+            Duration::from_secs(100),
+        )
     }
 
-    fn route(to: &str, via: Option<[u8; 4]>) -> Route {
+    pub(crate) fn route(to: &str, via: Option<[u8; 4]>) -> Route {
         let via = via.map_or(RouteTo::Link, |router| RouteTo::Gateway(router.into()));
         Route {
             to: to.parse().unwrap(),
@@ -313,55 +217,39 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_outside_the_subnet_gets_a_route_of_its_own_first() {
-        let lease = read(&[SERVER, HOUR, MASK32, (3, &[10, 0, 1, 1])]).unwrap();
-        assert_eq!(
-            lease.routes,
-            [
-                route("10.0.1.1/32", None),
-                route("0.0.0.0/0", Some([10, 0, 1, 1]))
-            ]
-        );
-    }
-
-    #[test]
-    fn option_121_excludes_the_others() {
-        let classless = [
-            0, 10, 0, 1, 1, 32, 9, 9, 9, 9, 10, 0, 1, 1, 23, 10, 1, 3, 0, 0, 0, 0,
-        ];
-        let lease = read(&[
+    fn names_are_taken_if_they_are_names() {
+        let good = read(&[
             SERVER,
             HOUR,
-            MASK24,
-            (3, &[10, 0, 1, 2]),
-            (33, &[8; 8]),
-            (121, &classless),
+            (12, b"s1"),
+            (15, b"lab.net"),
+            (119, b"\x03lab\0"),
         ])
         .unwrap();
-        assert_eq!(
-            lease.routes,
-            [
-                route("0.0.0.0/0", Some([10, 0, 1, 1])),
-                route("9.9.9.9/32", Some([10, 0, 1, 1])),
-                route("10.1.2.0/23", None),
-            ]
-        );
+        assert_eq!(good.hostname.as_deref(), Some("s1"));
+        assert_eq!(good.domain.as_deref(), Some("lab.net"));
+        assert_eq!(good.search, ["lab"]);
+        let bad = read(&[SERVER, HOUR, (12, b"a b"), (15, b"x\nnameserver 6.6.6.6")]).unwrap();
+        assert_eq!((bad.hostname, bad.domain), (None, None));
     }
 
     #[test]
-    fn a_broken_option_121_is_ignored_and_option_3_counts_again() {
-        for broken in [
-            &[33, 1, 1, 1, 1, 1, 10, 0, 1, 1][..],
-            &[24, 10, 0],
-            &[0, 10, 0, 1],
-        ] {
-            let lease = read(&[SERVER, HOUR, MASK24, (3, &[10, 0, 1, 1]), (121, broken)]).unwrap();
-            assert_eq!(
-                lease.routes,
-                [route("0.0.0.0/0", Some([10, 0, 1, 1]))],
-                "{broken:?}"
-            );
+    fn the_mtu_must_let_ipv4_through() {
+        for (mtu, taken) in [(0u16, false), (67, false), (68, true), (9036, true)] {
+            let lease = read(&[SERVER, HOUR, (26, &mtu.to_be_bytes())]).unwrap();
+            assert_eq!(lease.mtu.is_some(), taken, "{mtu}");
         }
+    }
+
+    #[test]
+    fn servers_nobody_can_reach_are_left_out() {
+        let option = [&[0; 4][..], &[1, 1, 1, 1], &[255; 4], &[1, 0, 0, 1]].concat();
+        let lease = read(&[SERVER, HOUR, (6, &option), (42, &[7; 80])]).unwrap();
+        assert_eq!(
+            lease.dns,
+            [Ipv4Addr::from([1, 1, 1, 1]), [1, 0, 0, 1].into()]
+        );
+        assert_eq!(lease.ntp.len(), SERVERS_MAX);
     }
 
     #[test]
@@ -371,7 +259,7 @@ mod tests {
         assert_eq!(read(&[SERVER, (51, &[0; 4])]), Err(NoLease::Time));
         for address in [[0; 4], [255; 4], [224, 0, 0, 1], [127, 0, 0, 1]] {
             let bytes = reply_bytes(5, 7, address.into(), &[SERVER, HOUR]);
-            let reply = decode(&bytes, MAC).unwrap();
+            let reply = decode(&bytes, &identity()).unwrap();
             assert_eq!(
                 Lease::from_reply(&reply, Duration::ZERO),
                 Err(NoLease::Address)
@@ -388,12 +276,17 @@ mod tests {
             (Some(50), Some(40)),
             (Some(10), Some(60)),
             (Some(0), Some(5)),
-            (Some(10), None),
+            (Some(55), None),
+            (None, Some(20)),
         ] {
             assert_eq!(Times::new(60, t1, t2), default, "{t1:?} {t2:?}");
         }
         let own = Times::new(60, Some(20), Some(40));
         assert_eq!((own.renew.as_secs(), own.rebind.as_secs()), (20, 40));
+        let first = Times::new(60, Some(10), None);
+        assert_eq!((first.renew.as_secs(), first.rebind), (10, default.rebind));
+        let second = Times::new(60, None, Some(40));
+        assert_eq!((second.renew, second.rebind.as_secs()), (default.renew, 40));
         assert_eq!(Times::new(u32::MAX, None, None).lease, None);
     }
 

@@ -284,11 +284,19 @@ impl Links {
     pub async fn device(&self, name: &str) -> Result<Option<Device>> {
         let mut message = LinkMessage::default();
         message.attributes.push(LinkAttribute::IfName(name.into()));
+        self.one(format!("looking for {name}"), message).await
+    }
+
+    /// One link by its index, or `None`.
+    pub async fn device_at(&self, index: u32) -> Result<Option<Device>> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        self.one(format!("looking for link {index}"), message).await
+    }
+
+    async fn one(&self, step: String, message: LinkMessage) -> Result<Option<Device>> {
         let request = RouteNetlinkMessage::GetLink(message);
-        match self
-            .collect(format!("looking for {name}"), request, 0)
-            .await
-        {
+        match self.collect(step, request, 0).await {
             Ok(found) => Ok(found.iter().find_map(Device::from_route_message)),
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),

@@ -8,12 +8,13 @@ use netlink_packet_route::{
     route::{RouteMessage, RouteProtocol, RouteScope},
 };
 use rtnetlink::RouteMessageBuilder;
+use serde::{Deserialize, Serialize};
 
 use super::{Links, New, Result, address::METRIC, device::Device};
 use crate::cli::Prefix;
 
 /// A route through a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// Where it leads.
     pub to: Prefix,
@@ -22,7 +23,7 @@ pub struct Route {
 }
 
 /// The next step of a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RouteTo {
     /// The destination is on the link itself.
     Link,

@@ -28,7 +28,8 @@ impl Links {
     /// removed, and routes are touched only where the server changed them.
     ///
     /// # Errors
-    /// The first step the kernel refuses; the caller tries again later.
+    /// When the kernel refuses the address; the caller tries again later. A
+    /// route or an MTU it refuses costs nobody his address, only a warning.
     pub(super) async fn apply(
         &self,
         device: &Device,
@@ -45,15 +46,15 @@ impl Links {
         let same = old.filter(|old| old.prefix == new.prefix && !all);
         let kept = same.map_or(&[][..], |old| &old.routes);
         for route in new.routes.iter().filter(|route| !kept.contains(route)) {
-            self.lease_route(device, *route, new.prefix.address).await?;
+            let source = new.prefix.address;
+            warn_of(device, self.lease_route(device, *route, source).await);
         }
-        match new
-            .mtu
-            .filter(|mtu| same.is_none_or(|old| old.mtu != Some(*mtu)))
+        if let Some(mtu) = new.mtu
+            && same.is_none_or(|old| old.mtu != Some(mtu))
         {
-            Some(mtu) => self.apply_mtu(device, mtu.into()).await,
-            None => Ok(()),
+            warn_of(device, self.apply_mtu(device, mtu.into()).await);
         }
+        Ok(())
     }
 
     /// Removes what the next lease does not have. The old address goes before
@@ -68,8 +69,9 @@ impl Links {
         let same = new.filter(|new| new.prefix == old.prefix);
         for route in old.routes.iter().rev() {
             if same.is_none_or(|new| !new.routes.contains(route)) {
-                self.remove_leased_route(device, *route, old.prefix.address)
-                    .await?;
+                let source = old.prefix.address;
+                let removed = self.remove_leased_route(device, *route, source).await;
+                warn_of(device, removed);
             }
         }
         match same {
@@ -82,23 +84,29 @@ impl Links {
     /// device below (the kernel says `ERANGE`), and a server that asks for
     /// more must not cost anybody his lease.
     async fn apply_mtu(&self, device: &Device, mtu: u32) -> Result<(), LinkError> {
-        let devices = self.devices().await?;
-        let current = devices.iter().find(|other| other.index == device.index);
-        let lower = current.and_then(|device| device.lower);
-        let limit = devices
-            .iter()
-            .find(|other| Some(other.index) == lower)
-            .map(|lower| lower.mtu);
-        if limit.is_some_and(|limit| limit < mtu) {
+        let Some(current) = self.device(&device.name).await? else {
+            return Ok(());
+        };
+        let lower = match current.lower {
+            Some(index) => self.device_at(index).await?,
+            None => None,
+        };
+        if let Some(lower) = lower.filter(|lower| lower.mtu < mtu) {
             warn!(
-                "{}: the server's MTU {mtu} is too large for the device below",
-                device.name
+                "{}: the server's MTU {mtu} is larger than the {} of {} below, which counts",
+                device.name, lower.mtu, lower.name
             );
             return Ok(());
         }
-        match current {
-            Some(current) if current.mtu != mtu => self.set_mtu(current, mtu).await,
-            _ => Ok(()),
+        if current.mtu == mtu {
+            return Ok(());
         }
+        self.set_mtu(&current, mtu).await
+    }
+}
+
+fn warn_of(device: &Device, outcome: Result<(), LinkError>) {
+    if let Err(error) = outcome {
+        warn!("{}: {error}", device.name);
     }
 }

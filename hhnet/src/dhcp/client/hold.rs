@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Holding a lease: BOUND, RENEWING, REBINDING, and its end.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use super::{Client, Destination, Event, Loss, Reason, Reply, Request, State};
+use crate::dhcp::{lease::Lease, reply::Kind};
+
+/// Delays after a NAK grow up to this, so that a server that always refuses is
+/// not asked in a loop.
+const NAK_MAX: Duration = Duration::from_secs(60);
+
+impl Client {
+    /// An answer to a REQUEST made at `asked`, of `server` where only one was asked.
+    pub(super) fn handle_answer(
+        &mut self,
+        reply: &Reply,
+        server: Option<Ipv4Addr>,
+        asked: Duration,
+        now: Duration,
+    ) -> Result<(), Reason> {
+        if server.is_some() && reply.server().is_some() && reply.server() != server {
+            return Err(Reason::OtherServer);
+        }
+        match reply.kind {
+            Kind::Offer => Err(Reason::Stray),
+            Kind::Nak => {
+                self.refused(now);
+                Ok(())
+            }
+            Kind::Ack => {
+                // The address may be another than we asked for: the fabric's
+                // server moves a client like that.
+                let lease = Lease::from_reply(reply, asked)?;
+                if lease.expiry().is_some_and(|expiry| expiry <= now) {
+                    return Err(Reason::Expired);
+                }
+                self.acknowledged(lease, now);
+                Ok(())
+            }
+        }
+    }
+
+    fn acknowledged(&mut self, lease: Lease, now: Duration) {
+        self.counters.acks += 1;
+        self.nak_delay = Duration::ZERO;
+        self.shunned = None;
+        if self.probe && self.lease().is_none() {
+            self.start_probing(lease, now);
+        } else {
+            self.bind(lease, now);
+        }
+    }
+
+    /// Has the lease in force from now on.
+    pub(super) fn bind(&mut self, lease: Lease, now: Duration) {
+        let address = lease.prefix.address;
+        if self.last.is_some_and(|last| last != address) {
+            self.counters.changes += 1;
+        }
+        self.last = Some(address);
+        self.hold(lease, now);
+    }
+
+    /// BOUND, until T1.
+    pub(super) fn hold(&mut self, lease: Lease, now: Duration) {
+        // RFC 2131, section 4.4.5: fuzz around T1, so that machines switched on
+        // together do not renew together.
+        let fuzz = (lease.times.renew / 25).min(Duration::from_secs(1));
+        let next = self.around(lease.since + lease.times.renew, fuzz).max(now);
+        if self.lease() != Some(&lease) {
+            self.events
+                .push_back(Event::Leased(Box::new(lease.clone())));
+        }
+        self.state = State::Bound { lease, next };
+    }
+
+    /// NAK.
+    fn refused(&mut self, now: Duration) {
+        self.counters.naks += 1;
+        if let State::Requesting { offer, .. } = &self.state {
+            self.shunned = Some(offer.server);
+        }
+        let next = now + self.nak_delay;
+        self.nak_delay = (self.nak_delay * 2).clamp(Duration::from_secs(1), NAK_MAX);
+        self.lose(Loss::Refused, next);
+        self.handle_timeout(now);
+    }
+
+    /// Gives up the lease, if there is one, and begins again at `next`.
+    pub(super) fn lose(&mut self, why: Loss, next: Duration) {
+        if self.lease().is_some() {
+            self.events.push_back(Event::Lost(why));
+        }
+        self.announce = None;
+        self.state = if self.link_up {
+            State::Init { next }
+        } else {
+            State::NoLink
+        };
+    }
+
+    /// Asks for more time: the server that gave the lease before T2, anyone after.
+    pub(super) fn extend(&mut self, now: Duration) {
+        let (exchange, lease) = match &self.state {
+            State::Bound { lease, .. } => {
+                let lease = lease.clone();
+                (self.new_exchange(now), lease)
+            }
+            State::Renewing {
+                exchange, lease, ..
+            }
+            | State::Rebinding {
+                exchange, lease, ..
+            } => (*exchange, lease.clone()),
+            State::NoLink
+            | State::Init { .. }
+            | State::Selecting { .. }
+            | State::Requesting { .. }
+            | State::Rebooting { .. }
+            | State::Probing { .. } => return,
+        };
+        let address = lease.prefix.address;
+        let rebind = lease.since + lease.times.rebind;
+        let renewing = now < rebind;
+        let to = if renewing {
+            Destination::Server {
+                server: lease.server,
+            }
+        } else {
+            Destination::Broadcast { source: address }
+        };
+        let exchange = self.send(to, Request::Extend { address }, exchange, now);
+        let end = if renewing {
+            Some(rebind)
+        } else {
+            lease.expiry()
+        };
+        let next = self.next_try(&lease, end, now);
+        self.state = if renewing {
+            State::Renewing {
+                exchange,
+                lease,
+                next,
+            }
+        } else {
+            State::Rebinding {
+                exchange,
+                lease,
+                next,
+            }
+        };
+    }
+
+    /// RFC 2131, section 4.4.5: after half of the time that is left until
+    /// `end`, but not under a minute; scaled down for leases shorter than that.
+    fn next_try(&mut self, lease: &Lease, end: Option<Duration>, now: Duration) -> Duration {
+        let (least, most) = (Duration::from_millis(500), Duration::from_secs(60));
+        let floor = (lease.times.renew / 10).clamp(least, most);
+        let half = end.map_or(floor, |end| end.saturating_sub(now) / 2);
+        let wait = self.around(half.max(floor), floor / 10);
+        end.map_or(now + wait, |end| end.min(now + wait))
+    }
+
+    /// A message that gives the lease back, for a client that is about to end:
+    /// no answer comes to it (RFC 2131, section 4.4.6).
+    pub fn release(&mut self, now: Duration) {
+        let Some(lease) = self.lease() else { return };
+        let (address, server) = (lease.prefix.address, lease.server);
+        let exchange = self.new_exchange(now);
+        let request = Request::Release { address, server };
+        self.send(Destination::Server { server }, request, exchange, now);
+    }
+}

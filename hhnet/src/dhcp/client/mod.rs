@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The client's machine, RFC 2131 figure 5, without sockets and clocks.
+//!
+//! ```text
+//!   NO LINK ── link up ──▶ INIT ──DISCOVER──▶ SELECTING ──REQUEST──▶ REQUESTING
+//!                           ▲                     ▲  OFFER              │ ACK
+//!                           │ NAK, conflict       └─── no ACK ──────────┤
+//!                           │                                           ▼
+//!                           ├──────────────────────────────────── (PROBING)
+//!                           │ NAK, expiry                               │
+//!      link up, restart     │                                           ▼
+//!   ────▶ REBOOTING ────────┼──────── ACK, no answer ───────────────▶ BOUND
+//!         REQUEST           │                                        │  ▲
+//!                           │                          T1: REQUEST   ▼  │ ACK
+//!                           ├──────────────── RENEWING ◀─────────────┘  │
+//!                           │                    │ T2: broadcast        │
+//!                           └──────────────── REBINDING ────────────────┘
+//! ```
+//! What happens is told by `handle_*`, what is to be done is asked by `poll_*`,
+//! and the time of the next `handle_timeout` by [`Client::poll_timeout`]. All
+//! data of a state lives in its variant, so that no state can see another's.
+
+mod acquire;
+mod conflict;
+mod hold;
+mod output;
+
+use std::{collections::VecDeque, net::Ipv4Addr, time::Duration};
+
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+
+pub use self::output::{Counters, Destination, Event, Listen, Loss, Transmit};
+use super::{
+    dropped::Reason,
+    lease::Lease,
+    reply::{Kind, Reply},
+    request::{Header, Identity, Request, encode},
+};
+
+/// For this long after the link or the aggregation has changed, DISCOVERs go
+/// out about every second: 802.3ad bonds and fallback ports have carrier
+/// seconds before frames pass, and RFC backoff would sleep through that moment.
+const HURRY: Duration = Duration::from_secs(12);
+/// However often the link changes, broadcasts are at least this far apart.
+const GAP: Duration = Duration::from_millis(200);
+
+/// One exchange of messages, under one transaction number.
+#[derive(Debug, Clone, Copy)]
+struct Exchange {
+    xid: u32,
+    /// When the first message left.
+    began: Duration,
+    /// When the last message left: a lease counts from there.
+    asked: Duration,
+    /// How many have left.
+    sent: u32,
+    /// Whether answers are to be broadcast.
+    broadcast: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// No link: nothing to do until it comes.
+    NoLink,
+    /// Waiting until `next` to begin.
+    Init { next: Duration },
+    /// Looking for a server.
+    Selecting {
+        exchange: Exchange,
+        /// Delay before the last DISCOVER, once that grows.
+        delay: Duration,
+        /// The offer of a server that has let us down before: better than none.
+        spare: Option<Lease>,
+        next: Duration,
+    },
+    /// Taking an offer.
+    Requesting {
+        exchange: Exchange,
+        offer: Lease,
+        /// Offers of other servers, for when this one does not keep its word.
+        others: VecDeque<Lease>,
+        next: Duration,
+    },
+    /// Asking whether the lease is still good, after a restart or a time
+    /// without link; it is in force meanwhile.
+    Rebooting {
+        exchange: Exchange,
+        lease: Lease,
+        next: Duration,
+    },
+    /// Making sure that nobody else has the address (RFC 5227).
+    Probing {
+        lease: Lease,
+        /// ARP probes sent.
+        sent: u32,
+        next: Duration,
+    },
+    /// Holding a lease, nothing to do before `next` (T1).
+    Bound { lease: Lease, next: Duration },
+    /// Asking the server that gave the lease.
+    Renewing {
+        exchange: Exchange,
+        lease: Lease,
+        next: Duration,
+    },
+    /// Asking any server.
+    Rebinding {
+        exchange: Exchange,
+        lease: Lease,
+        next: Duration,
+    },
+}
+
+/// A DHCP client for one interface.
+#[derive(Debug)]
+pub struct Client {
+    who: Identity,
+    /// Whether addresses are probed for before they are used.
+    probe: bool,
+    rng: SmallRng,
+    state: State,
+    link_up: bool,
+    /// Until when DISCOVERs are repeated quickly.
+    hurry: Duration,
+    /// When the last broadcast left.
+    spoke: Option<Duration>,
+    /// Delay before the next DISCOVER after a NAK; zero after an ACK.
+    nak_delay: Duration,
+    /// A server that offered and then did not acknowledge.
+    shunned: Option<Ipv4Addr>,
+    /// The address that was leased last.
+    last: Option<Ipv4Addr>,
+    /// ARP announcements still to be made, and when.
+    announce: Option<(u32, Duration)>,
+    /// When the address was last defended.
+    defended: Option<Duration>,
+    counters: Counters,
+    out: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+}
+
+impl Client {
+    /// A client that waits for its link. `seed` makes its random choices.
+    pub fn new(who: Identity, seed: u64) -> Client {
+        Client {
+            who,
+            probe: false,
+            rng: SmallRng::seed_from_u64(seed),
+            state: State::NoLink,
+            link_up: false,
+            hurry: Duration::ZERO,
+            spoke: None,
+            nak_delay: Duration::ZERO,
+            shunned: None,
+            last: None,
+            announce: None,
+            defended: None,
+            counters: Counters::default(),
+            out: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Makes the client probe for addresses before it uses them, which takes
+    /// four to seven seconds (RFC 5227, section 2.1.1).
+    pub fn with_probes(self) -> Client {
+        Client {
+            probe: true,
+            ..self
+        }
+    }
+
+    /// A client that holds a lease from an earlier life, and confirms it as
+    /// soon as there is a link (INIT-REBOOT). One that is over is forgotten.
+    pub fn resume(mut self, lease: Lease, now: Duration) -> Client {
+        if lease.expiry().is_none_or(|expiry| expiry > now) {
+            self.hold(lease, now);
+        }
+        self
+    }
+
+    /// The link has come or gone. A lease is kept either way: it is the
+    /// server's promise, not the cable's. But the cable may be in another
+    /// network when it comes back, so the lease is confirmed then.
+    pub fn handle_link(&mut self, up: bool, now: Duration) {
+        if self.link_up == up {
+            return;
+        }
+        self.link_up = up;
+        match (&self.state, up) {
+            (
+                State::NoLink
+                | State::Init { .. }
+                | State::Selecting { .. }
+                | State::Requesting { .. }
+                | State::Probing { .. },
+                true,
+            ) => {
+                self.hurry = now + HURRY;
+                self.state = State::Init {
+                    next: self.soon(now),
+                };
+            }
+            (
+                State::NoLink
+                | State::Init { .. }
+                | State::Selecting { .. }
+                | State::Requesting { .. }
+                | State::Probing { .. },
+                false,
+            ) => self.state = State::NoLink,
+            (
+                State::Rebooting { lease, .. }
+                | State::Bound { lease, .. }
+                | State::Renewing { lease, .. }
+                | State::Rebinding { lease, .. },
+                true,
+            ) => self.reboot(lease.clone(), now),
+            (State::Rebooting { lease, .. }, false) => self.hold(lease.clone(), now),
+            (State::Bound { .. } | State::Renewing { .. } | State::Rebinding { .. }, false) => {}
+        }
+        self.handle_timeout(now);
+    }
+
+    /// The way to the servers may have opened: a member of the bond below has
+    /// joined the aggregate. A client that waits for an answer asks at once.
+    pub fn handle_path_change(&mut self, now: Duration) {
+        let soon = self.soon(now);
+        match &mut self.state {
+            State::Selecting { next, .. }
+            | State::Requesting { next, .. }
+            | State::Rebooting { next, .. } => {
+                self.hurry = now + HURRY;
+                *next = soon.min(*next);
+            }
+            State::NoLink
+            | State::Init { .. }
+            | State::Probing { .. }
+            | State::Bound { .. }
+            | State::Renewing { .. }
+            | State::Rebinding { .. } => {}
+        }
+        self.handle_timeout(now);
+    }
+
+    /// A server has spoken.
+    pub fn handle_reply(&mut self, reply: &Reply, now: Duration) {
+        let outcome = match &self.state {
+            State::Selecting { exchange, .. } if reply.xid == exchange.xid => {
+                self.handle_offer(reply, now)
+            }
+            State::Requesting {
+                exchange, offer, ..
+            } if reply.xid == exchange.xid => match reply.kind {
+                Kind::Offer => self.keep_offer(reply, now),
+                Kind::Ack | Kind::Nak => {
+                    let (server, asked) = (offer.server, exchange.asked);
+                    self.handle_answer(reply, Some(server), asked, now)
+                }
+            },
+            State::Renewing {
+                exchange, lease, ..
+            } if reply.xid == exchange.xid => {
+                let (server, asked) = (lease.server, exchange.asked);
+                self.handle_answer(reply, Some(server), asked, now)
+            }
+            State::Rebooting { exchange, .. } | State::Rebinding { exchange, .. }
+                if reply.xid == exchange.xid =>
+            {
+                let asked = exchange.asked;
+                self.handle_answer(reply, None, asked, now)
+            }
+            State::NoLink
+            | State::Init { .. }
+            | State::Selecting { .. }
+            | State::Requesting { .. }
+            | State::Rebooting { .. }
+            | State::Probing { .. }
+            | State::Bound { .. }
+            | State::Renewing { .. }
+            | State::Rebinding { .. } => Err(Reason::Stray),
+        };
+        if let Err(reason) = outcome {
+            self.note_drop(reason);
+        }
+        // T1 may be over already when an ACK has been late.
+        self.handle_timeout(now);
+    }
+
+    /// Counts something that came and was not used, also what did not get as
+    /// far as to be a reply.
+    pub fn note_drop(&mut self, reason: Reason) {
+        if self.counters.dropped.count(reason) {
+            tracing::info!("dropping a packet, and further ones silently: {reason}");
+        }
+    }
+
+    /// Time has passed; nothing happens before the time of [`Client::poll_timeout`].
+    pub fn handle_timeout(&mut self, now: Duration) {
+        while self.poll_timeout().is_some_and(|next| next <= now) {
+            self.step(now);
+        }
+    }
+
+    /// Does what is due.
+    fn step(&mut self, now: Duration) {
+        let over = |lease: &Lease| lease.expiry().is_some_and(|expiry| expiry <= now);
+        if self.lease().is_some_and(over) {
+            self.hurry = now + HURRY;
+            return self.lose(Loss::Expired, now);
+        }
+        if self.announce.is_some_and(|(_, next)| next <= now) {
+            return self.announce(now);
+        }
+        match &self.state {
+            State::NoLink => {}
+            State::Init { .. } => self.begin(now),
+            State::Selecting { .. } => self.discover_again(now),
+            State::Requesting { .. } => self.request_again(now),
+            State::Rebooting { .. } => self.reboot_again(now),
+            State::Probing { .. } => self.probe_again(now),
+            State::Bound { .. } | State::Renewing { .. } | State::Rebinding { .. } => {
+                self.extend(now);
+            }
+        }
+    }
+
+    /// Sends a message of an exchange, and counts it there.
+    fn send(
+        &mut self,
+        to: Destination,
+        request: Request,
+        mut exchange: Exchange,
+        now: Duration,
+    ) -> Exchange {
+        // Some relays take a zero for an error.
+        let elapsed = now.saturating_sub(exchange.began).as_secs();
+        let header = Header {
+            xid: exchange.xid,
+            secs: elapsed.clamp(1, u16::MAX.into()) as u16,
+            broadcast: exchange.broadcast,
+        };
+        match request {
+            Request::Discover => self.counters.discovers += 1,
+            Request::Select { .. } | Request::Reboot { .. } | Request::Extend { .. } => {
+                self.counters.requests += 1;
+            }
+            Request::Release { .. } | Request::Decline { .. } => {}
+        }
+        if matches!(to, Destination::Broadcast { .. }) {
+            self.spoke = Some(now);
+        }
+        match encode(&self.who, request, header) {
+            Ok(bytes) => self.out.push_back(Transmit { to, bytes }),
+            Err(error) => tracing::error!("encoding {request:?}: {error}"),
+        }
+        exchange.asked = now;
+        exchange.sent += 1;
+        exchange
+    }
+
+    fn new_exchange(&mut self, now: Duration) -> Exchange {
+        Exchange {
+            xid: self.rng.random(),
+            began: now,
+            asked: now,
+            sent: 0,
+            broadcast: false,
+        }
+    }
+
+    /// Now, unless a broadcast has just left.
+    fn soon(&self, now: Duration) -> Duration {
+        self.spoke.map_or(now, |spoke| now.max(spoke + GAP))
+    }
+
+    /// A moment at most `spread` away from `middle`.
+    fn around(&mut self, middle: Duration, spread: Duration) -> Duration {
+        let offset = spread.mul_f64(self.rng.random_range(0.0..=2.0));
+        middle.saturating_sub(spread) + offset
+    }
+
+    /// The next message to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.out.pop_front()
+    }
+
+    /// The next thing to know.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`Client::handle_timeout`]; `None` while there is no link
+    /// and no lease, and with a lease for ever.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let next = match &self.state {
+            State::NoLink => None,
+            State::Bound { lease, .. } if lease.expiry().is_none() => None,
+            State::Init { next }
+            | State::Selecting { next, .. }
+            | State::Requesting { next, .. }
+            | State::Rebooting { next, .. }
+            | State::Probing { next, .. }
+            | State::Bound { next, .. }
+            | State::Renewing { next, .. }
+            | State::Rebinding { next, .. } => Some(*next),
+        };
+        let expiry = self.lease().and_then(Lease::expiry);
+        let announce = self.announce.map(|(_, next)| next);
+        [next, expiry, announce].into_iter().flatten().min()
+    }
+
+    /// Where to listen for replies.
+    pub fn listen(&self) -> Listen {
+        match &self.state {
+            State::NoLink => Listen::Nothing,
+            State::Init { .. }
+            | State::Selecting { .. }
+            | State::Requesting { .. }
+            | State::Probing { .. } => Listen::Link,
+            // Servers may answer by broadcast, and others than the one we know.
+            State::Rebooting { .. } | State::Rebinding { .. } => Listen::Link,
+            State::Bound { .. } | State::Renewing { .. } => Listen::Port,
+        }
+    }
+
+    /// The lease in force.
+    pub fn lease(&self) -> Option<&Lease> {
+        match &self.state {
+            State::NoLink
+            | State::Init { .. }
+            | State::Selecting { .. }
+            | State::Requesting { .. }
+            | State::Probing { .. } => None,
+            State::Rebooting { lease, .. }
+            | State::Bound { lease, .. }
+            | State::Renewing { lease, .. }
+            | State::Rebinding { lease, .. } => Some(lease),
+        }
+    }
+
+    /// Name of the state, as in the RFC.
+    pub fn state(&self) -> &'static str {
+        match &self.state {
+            State::NoLink => "NO LINK",
+            State::Init { .. } => "INIT",
+            State::Selecting { .. } => "SELECTING",
+            State::Requesting { .. } => "REQUESTING",
+            State::Rebooting { .. } => "REBOOTING",
+            State::Probing { .. } => "PROBING",
+            State::Bound { .. } => "BOUND",
+            State::Renewing { .. } => "RENEWING",
+            State::Rebinding { .. } => "REBINDING",
+        }
+    }
+
+    /// What was done and met so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Who this client is.
+    pub fn identity(&self) -> &Identity {
+        &self.who
+    }
+}
+
+#[cfg(test)]
+mod tests;

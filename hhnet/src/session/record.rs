@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Leases on disk: one file an interface, in the runtime directory.
+//!
+//! They are for the next agent, should this one be killed: it finds the
+//! interface, confirms the lease and goes on. Like the interfaces themselves
+//! they are gone after a reboot.
+
+use std::{fs, io, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::Settings;
+use crate::{dhcp::lease::Lease, runtime};
+
+/// A lease in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Name of the interface.
+    pub interface: String,
+    /// Its index: another interface of that name is not the one.
+    pub index: u32,
+    /// How the session was asked to behave.
+    pub settings: Settings,
+    /// The lease; its times are since boot.
+    pub lease: Lease,
+}
+
+impl Record {
+    /// Writes the record, in place of an older one.
+    ///
+    /// # Errors
+    /// As of the file system.
+    pub fn save(&self) -> io::Result<()> {
+        self.save_in(Path::new(runtime::LEASES))
+    }
+
+    fn save_in(&self, directory: &Path) -> io::Result<()> {
+        fs::create_dir_all(directory)?;
+        // Beside the directory: in it, any name may be an interface's.
+        let new = directory.with_extension("new");
+        fs::write(&new, serde_json::to_vec_pretty(self)?)?;
+        fs::rename(new, directory.join(&self.interface))
+    }
+}
+
+/// All records; broken ones are removed, not an error: the agent must start.
+pub fn load() -> Vec<Record> {
+    load_from(Path::new(runtime::LEASES))
+}
+
+fn load_from(directory: &Path) -> Vec<Record> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut records = Vec::new();
+    for entry in entries {
+        let record = fs::read(entry.path())
+            .ok()
+            .and_then(|text| serde_json::from_slice::<Record>(&text).ok())
+            .filter(|record| entry.file_name() == record.interface.as_str());
+        match record {
+            Some(record) => records.push(record),
+            None => tracing::warn!("{}: no lease, ignored", entry.path().display()),
+        }
+    }
+    records
+}
+
+/// Forgets the lease of an interface. The directory goes with the last one.
+pub fn forget(interface: &str) {
+    let directory = Path::new(runtime::LEASES);
+    if let Err(error) = runtime::remove(directory.join(interface)) {
+        tracing::warn!("removing the lease of {interface}: {error}");
+    }
+    // Fails while there are others.
+    let _ = fs::remove_dir(directory);
+}
+
+/// Forgets all leases, and whatever else is in their directory.
+pub fn clear() {
+    match fs::remove_dir_all(runtime::LEASES) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!("removing {}: {error}", runtime::LEASES);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cli::{ClientId, Xdp},
+        dhcp::lease::tests::{HOUR, MASK24, SERVER, read},
+    };
+
+    fn record(interface: &str) -> Record {
+        Record {
+            interface: interface.into(),
+            index: 7,
+            settings: Settings {
+                client_id: ClientId::Mac,
+                arp_probe: false,
+                xdp: Xdp::Off,
+            },
+            lease: read(&[SERVER, HOUR, MASK24, (3, &[10, 0, 1, 1])]).unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded_and_garbage_is_not() {
+        let directory = std::env::temp_dir().join(format!("hhnet-leases-{}", std::process::id()));
+        let saved = record("enp2s1.1001");
+        saved.save_in(&directory).unwrap();
+        fs::write(directory.join("broken"), "{").unwrap();
+        // A record under another interface's name.
+        fs::write(
+            directory.join("enp2s9"),
+            serde_json::to_vec(&record("enp2s8")).unwrap(),
+        )
+        .unwrap();
+        assert_eq!(load_from(&directory), [saved]);
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn no_directory_is_no_record() {
+        assert_eq!(load_from(Path::new("/nonexistent/leases")), []);
+    }
+}
