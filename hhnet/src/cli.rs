@@ -56,6 +56,9 @@ pub enum Verb {
     /// Show bonds, LACP, leases and programs on one screen
     #[command(override_usage = "hhnet status")]
     Status,
+    /// Print what was counted, in the text format of Prometheus
+    #[command(override_usage = "hhnet metrics")]
+    Metrics,
     /// Show the flows seen on each member
     #[command(override_usage = "hhnet flows [--top=N] [--json]")]
     Flows(Flows),
@@ -407,6 +410,7 @@ fn check(verb: &Verb) -> Result<(), String> {
         | Verb::Cleanup
         | Verb::Getvips
         | Verb::Status
+        | Verb::Metrics
         | Verb::Flows(_)
         | Verb::Agent => Ok(()),
     }

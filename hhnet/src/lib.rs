@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! bytes   wire · dhcp::packet · dhcp::message · hhnet_ebpf            pure
-//! rules   cli · dhcp::client · dhcp::lease · status                   pure
+//! rules   cli · dhcp::client · dhcp::lease · status · metrics         pure
 //! world   main · client · agent · session · journal · link ·
 //!         dhcp::socket · xdp                                          thin
 //! ```
@@ -17,6 +17,7 @@ pub mod dhcp;
 pub mod journal;
 pub mod link;
 pub mod log;
+pub mod metrics;
 pub mod offline;
 pub mod runtime;
 pub mod session;

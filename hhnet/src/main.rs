@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The `hhnet` command: becomes root, is the client or the agent, and is the
 //! only place that prints.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is where the answer goes"
-)]
+#![expect(clippy::print_stdout, reason = "this is where the answer goes")]
 
 use std::{
     ffi::OsString,
@@ -17,7 +13,7 @@ use std::{
 use hhnet::{
     agent::{self, StartError},
     cli::{self, Flows, Refusal, Verb},
-    client, log, offline,
+    client, clock, log, metrics, offline,
     wire::Frame,
     xdp::report::FlowReport,
 };
@@ -28,29 +24,30 @@ fn main() -> ExitCode {
     let verb = match cli::parse(args.clone()) {
         Ok(verb) => verb,
         Err(Refusal::Version(text)) => {
-            print!("{text}");
-            return ExitCode::SUCCESS;
+            return finish(answer(&text));
         }
         Err(Refusal::Usage(text)) => {
-            eprint!("{text}");
+            complain(&text);
             return ExitCode::FAILURE;
         }
     };
     let outcome = match verb {
         Verb::Agent => run_agent(),
-        Verb::Getvips => offline::vips().map(|vips| {
-            print!("{vips}");
-            0
-        }),
+        Verb::Getvips => offline::vips().and_then(|vips| answer(&vips)),
         Verb::Status => become_root(&args).and_then(|()| show_status(&args)),
+        Verb::Metrics => become_root(&args).and_then(|()| show_metrics(&args)),
         Verb::Flows(flows) => become_root(&args).and_then(|()| show_flows(&args, &flows)),
         Verb::Cleanup | Verb::Bond(_) | Verb::Vlan(_) | Verb::Dhcp(_) | Verb::P2p(_) => {
             become_root(&args).and_then(|()| change(&args))
         }
     };
+    finish(outcome)
+}
+
+fn finish(outcome: io::Result<u8>) -> ExitCode {
     outcome.map_or_else(
         |error| {
-            eprintln!("Error: {error}");
+            complain(&format!("Error: {error}\n"));
             ExitCode::FAILURE
         },
         ExitCode::from,
@@ -85,10 +82,14 @@ fn change(args: &[OsString]) -> io::Result<u8> {
 fn show_status(args: &[OsString]) -> io::Result<u8> {
     match client::call_running(args, show)? {
         Some(status) => Ok(status),
-        None => {
-            print!("{}", offline::status()?);
-            Ok(0)
-        }
+        None => answer(&offline::status()?),
+    }
+}
+
+fn show_metrics(args: &[OsString]) -> io::Result<u8> {
+    match client::call_running(args, show)? {
+        Some(status) => Ok(status),
+        None => answer(&metrics::render(None, &[], clock::now())),
     }
 }
 
@@ -96,11 +97,25 @@ fn show_flows(args: &[OsString], flows: &Flows) -> io::Result<u8> {
     if let Some(status) = client::call_running(args, show)? {
         return Ok(status);
     }
-    eprintln!("no agent is running: nothing is counted");
+    complain("no agent is running: nothing is counted\n");
     if flows.json {
-        println!("{}", serde_json::to_string_pretty(&FlowReport::default())?);
+        let empty = serde_json::to_string_pretty(&FlowReport::default())?;
+        return answer(&format!("{empty}\n"));
     }
     Ok(0)
+}
+
+/// For stderr; if that is closed, the exit status has to say it.
+fn complain(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Prints an answer made here. A reader that has gone is no error, a full disk is.
+fn answer(text: &str) -> io::Result<u8> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(0),
+    }
 }
 
 /// A reader that has gone (`hhnet flows | head`) is no error of ours.

@@ -2,7 +2,7 @@
 //! Verbs that change nothing.
 
 use super::{Agent, connection::Reply};
-use crate::{cli::Flows, status::Status, xdp::report::FlowReport};
+use crate::{cli::Flows, metrics, status::Status, xdp::report::FlowReport};
 
 impl Agent {
     pub(super) async fn show_status(&self, reply: &Reply) {
@@ -32,6 +32,22 @@ impl Agent {
             }
             Err(error) => reply.fail(error),
         }
+    }
+
+    pub(super) fn show_metrics(&self, reply: &Reply) {
+        let reports: Vec<_> = self
+            .sessions
+            .iter()
+            .map(|session| {
+                (
+                    session.device.name.as_str(),
+                    session.report.borrow().clone(),
+                )
+            })
+            .collect();
+        let age = crate::clock::now().saturating_sub(self.born);
+        reply.answer(metrics::render(Some(age), &reports, crate::clock::now()).trim_end());
+        reply.exit(0);
     }
 
     pub(super) fn show_flows(&self, flows: &Flows, reply: &Reply) {
