@@ -37,7 +37,10 @@ use std::{
     time::Duration,
 };
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::resource::{Resource, getrlimit, setrlimit},
+};
 use tokio::{
     net::UnixListener,
     signal::unix::{SignalKind, signal},
@@ -188,6 +191,11 @@ pub fn detach() {
     let _ = nix::unistd::setsid();
     // SAFETY: called first thing in the process; nothing of ours is open yet.
     unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+    // A leased interface takes three descriptors, and there may be thousands.
+    // Where this fails, the limit stays what it is.
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
 }
 
 /// Only the holder of the lock comes here, so an old socket is a dead one's.
