@@ -4,7 +4,7 @@
 //! ```text
 //! bytes   wire · dhcp::packet · dhcp::message · hhnet_ebpf            pure
 //! rules   cli · dhcp::client · dhcp::lease · status · metrics         pure
-//! world   main · client · agent · session · journal · link ·
+//! world   main · client · agent · session · journal · link · host ·
 //!         dhcp::socket · xdp                                          thin
 //! ```
 //! World may name rules and bytes, rules may name bytes, never upward.
@@ -14,6 +14,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod dhcp;
+pub mod host;
 pub mod journal;
 pub mod link;
 pub mod log;

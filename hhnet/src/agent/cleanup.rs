@@ -3,6 +3,7 @@
 
 use super::{Agent, connection::Reply};
 use crate::{
+    host::resolver,
     session::{Session, record},
     xdp::detach_link_of,
 };
@@ -13,6 +14,9 @@ impl Agent {
         self.generation += 1;
         Session::end(std::mem::take(&mut self.sessions)).await;
         record::clear();
+        if let Err(error) = resolver::clear() {
+            reply.complain(format_args!("warning: name servers: {error}"));
+        }
         // Top-down: the VLANs and bonds above go last, but programs sit on the
         // lowest devices only.
         self.programs.detach();

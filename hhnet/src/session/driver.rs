@@ -20,6 +20,7 @@ use crate::{
         packet, reply,
         socket::{BROADCAST, PortSocket, RawSocket, Received},
     },
+    host::resolver,
     link::{Device, Links, Mac},
 };
 
@@ -233,7 +234,7 @@ impl Driver {
         };
         match self.links.apply(&self.device, change, clock::now()).await {
             Ok(()) => {
-                self.record(wanted.as_ref());
+                self.tell_host(wanted.as_ref());
                 self.applied = wanted;
                 self.stale = false;
                 self.retry = None;
@@ -245,8 +246,11 @@ impl Driver {
         }
     }
 
-    /// Keeps the file of the lease, which is worth a warning at most.
-    fn record(&self, lease: Option<&Lease>) {
+    /// Keeps the resolver and the file of the lease, each worth a warning at most.
+    fn tell_host(&self, lease: Option<&Lease>) {
+        if let Err(error) = resolver::set(&self.device.name, lease) {
+            warn!("{}: name servers: {error}", self.device.name);
+        }
         let Some(lease) = lease else {
             return record::forget(&self.device.name);
         };
@@ -362,7 +366,7 @@ impl Driver {
         if let Err(error) = self.links.apply(&self.device, change, clock::now()).await {
             warn!("{}: {error}", self.device.name);
         }
-        record::forget(&self.device.name);
+        self.tell_host(None);
     }
 
     async fn is_missing(&self, address: Ipv4Addr) -> bool {

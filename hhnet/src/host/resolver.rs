@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Name servers in `/etc/resolv.conf`, for machines where nobody else writes it.
+//!
+//! Each interface has a block of its own between two marks, in front of what
+//! was there: a resolver asks the first three servers. Removing the blocks
+//! gives the file back as it was. Where it is a link, as systemd-resolved and
+//! others make it, its owner would overwrite ours: it is left alone.
+
+use std::{fmt::Write as _, fs, io, path::Path};
+
+use crate::dhcp::lease::Lease;
+
+/// The resolver's configuration.
+const FILE: &str = "/etc/resolv.conf";
+/// Begins a block; the interface follows.
+const BEGIN: &str = "# hhnet: begin ";
+/// Ends a block.
+const END: &str = "# hhnet: end";
+
+/// Has the resolver ask the lease's servers, or no longer, if there is no lease.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn set(interface: &str, lease: Option<&Lease>) -> io::Result<()> {
+    edit(|text| with_block(&without(text, Some(interface)), interface, lease))
+}
+
+/// Removes the blocks of all interfaces.
+///
+/// # Errors
+/// As for [`set`].
+pub fn clear() -> io::Result<()> {
+    edit(|text| without(text, None))
+}
+
+fn edit(change: impl FnOnce(&str) -> String) -> io::Result<()> {
+    let at = |error: io::Error| io::Error::new(error.kind(), format!("{FILE}: {error}"));
+    let file = Path::new(FILE);
+    match fs::symlink_metadata(file) {
+        Ok(about) if !about.is_file() => return Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(error)),
+        _ => {}
+    }
+    // A file in another encoding is not ours to touch.
+    let before = match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        other => other.map_err(at)?,
+    };
+    let after = change(&before);
+    if after == before {
+        return Ok(());
+    }
+    replace(file, &after).map_err(at)
+}
+
+/// Puts a new file in the place of the old one, so that nobody reads half of
+/// it; or into the old one, where that is a mount of its own, as in containers.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let new = file.with_extension("conf.hhnet");
+    let renamed = fs::write(&new, text).and_then(|()| fs::rename(&new, file));
+    renamed.or_else(|_| {
+        let _ = fs::remove_file(&new);
+        fs::write(file, text)
+    })
+}
+
+/// `text` with a block for an interface in front, if the lease has anything
+/// for it. What is written was checked: addresses by their type, names by
+/// [`crate::dhcp::names`].
+fn with_block(text: &str, interface: &str, lease: Option<&Lease>) -> String {
+    let Some(lease) = lease.filter(|lease| !lease.dns.is_empty()) else {
+        return text.into();
+    };
+    let mut block = format!("{BEGIN}{interface}\n");
+    for server in &lease.dns {
+        let _ = writeln!(block, "nameserver {server}");
+    }
+    let search = match (lease.search.as_slice(), &lease.domain) {
+        ([], Some(domain)) => std::slice::from_ref(domain),
+        (search, _) => search,
+    };
+    if !search.is_empty() {
+        let _ = writeln!(block, "search {}", search.join(" "));
+    }
+    block + END + "\n" + text
+}
+
+/// `text` without the block of an interface, or without any.
+fn without(text: &str, interface: Option<&str>) -> String {
+    let mut kept = String::new();
+    let mut inside = false;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_end();
+        if let Some(name) = bare.strip_prefix(BEGIN) {
+            inside = interface.is_none_or(|interface| interface == name);
+        }
+        if !inside {
+            kept += line;
+        }
+        inside &= bare != END;
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dhcp::lease::tests::{HOUR, SERVER, read};
+
+    const THEIRS: &str = "# by hand\nnameserver 192.0.2.1\noptions edns0\n";
+
+    fn lease(options: &[(u8, &[u8])]) -> Lease {
+        read(&[&[SERVER, HOUR], options].concat()).unwrap()
+    }
+
+    #[test]
+    fn a_lease_comes_in_front_and_goes_without_a_trace() {
+        let lease = lease(&[(6, &[1, 1, 1, 1, 1, 0, 0, 1]), (15, b"lab.net")]);
+        let text = with_block(THEIRS, "bond0.1001", Some(&lease));
+        assert_eq!(
+            text,
+            format!(
+                "# hhnet: begin bond0.1001\nnameserver 1.1.1.1\nnameserver 1.0.0.1\n\
+                 search lab.net\n# hhnet: end\n{THEIRS}"
+            )
+        );
+        assert_eq!(without(&text, Some("bond0.1001")), THEIRS);
+        assert_eq!(without(&text, None), THEIRS);
+    }
+
+    #[test]
+    fn each_interface_has_its_own_block() {
+        let lease = lease(&[(6, &[1, 1, 1, 1])]);
+        let one = with_block(THEIRS, "a.1", Some(&lease));
+        let both = with_block(&one, "a.10", Some(&lease));
+        assert_eq!(without(&both, Some("a.10")), one);
+        assert_eq!(without(&without(&both, Some("a.1")), Some("a.10")), THEIRS);
+    }
+
+    #[test]
+    fn without_servers_nothing_is_written() {
+        let lease = lease(&[(15, b"lab.net")]);
+        assert_eq!(with_block(THEIRS, "a.1", Some(&lease)), THEIRS);
+        assert_eq!(with_block(THEIRS, "a.1", None), THEIRS);
+    }
+
+    #[test]
+    fn search_domains_beat_the_domain() {
+        let lease = lease(&[(6, &[1, 1, 1, 1]), (15, b"one"), (119, b"\x03two\0")]);
+        assert!(with_block("", "a.1", Some(&lease)).contains("\nsearch two\n"));
+    }
+
+    #[test]
+    fn a_block_that_lost_its_end_does_not_hide_the_next_one() {
+        let text = format!("{BEGIN}a.1\nnameserver 1.1.1.1\n{BEGIN}b.1\n{END}\n{THEIRS}");
+        assert_eq!(
+            without(&text, Some("a.1")),
+            format!("{BEGIN}b.1\n{END}\n{THEIRS}")
+        );
+    }
+}
