@@ -116,11 +116,10 @@ pub struct Dhcp {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct LeaseFlags {
     /// MTU of every device involved, in bytes
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(68..=65535))]
+    #[arg(long, value_name = "N", value_parser = mtu)]
     pub mtu: Option<u32>,
     /// Seconds to wait for an address
-    #[arg(long, value_name = "SECONDS", default_value = "300",
-          value_parser = clap::value_parser!(u32).range(1..=86400))]
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     timeout: u32,
     /// XDP programs on the interfaces: auto (native, else generic), native, generic or off
     #[arg(long, value_name = "MODE", value_enum, default_value_t)]
@@ -158,7 +157,7 @@ pub struct P2p {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Flows {
     /// Show the N busiest flows only
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = top)]
     pub top: Option<usize>,
     /// Print JSON
     #[arg(long)]
@@ -218,13 +217,38 @@ impl FromStr for VlanId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse()
-            .ok()
+        digits(text)
             .filter(|id| *id < 4095)
             .and_then(NonZeroU16::new)
             .map(VlanId)
             .ok_or_else(|| "a VLAN id is a number from 1 to 4094".into())
     }
+}
+
+/// A plain number: Rust's own parser takes a sign as well.
+fn digits<N: FromStr>(text: &str) -> Option<N> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| plain)
+}
+
+/// An MTU that DHCP works with: every host takes datagrams of 576 bytes (RFC
+/// 791, section 3.1), and servers count on that (RFC 2131, section 2).
+fn mtu(text: &str) -> Result<u32, String> {
+    digits(text)
+        .filter(|mtu| (576..=65535).contains(mtu))
+        .ok_or_else(|| "an MTU is a number of bytes from 576 to 65535".into())
+}
+
+fn seconds(text: &str) -> Result<u32, String> {
+    digits(text)
+        .filter(|seconds| (1..=86400).contains(seconds))
+        .ok_or_else(|| "a timeout is a number of seconds from 1 to 86400".into())
+}
+
+fn top(text: &str) -> Result<usize, String> {
+    digits(text)
+        .filter(|count| *count > 0)
+        .ok_or_else(|| "how many flows to show is a number from 1 on".into())
 }
 
 impl fmt::Display for VlanId {
@@ -352,7 +376,7 @@ impl FromStr for Prefix {
             let (address, len) = text.split_once('/')?;
             let prefix = Prefix {
                 address: address.parse().ok()?,
-                len: len.parse().ok()?,
+                len: digits(len)?,
             };
             (prefix.len <= 32).then_some(prefix)
         };
@@ -405,8 +429,14 @@ fn check(verb: &Verb) -> Result<(), String> {
         Verb::P2p(p2p) if p2p.local.address == p2p.remote => {
             Err(format!("both ends have the address {}", p2p.remote))
         }
+        Verb::P2p(p2p) => match [p2p.local.address, p2p.remote]
+            .into_iter()
+            .find(|address| !is_host(*address))
+        {
+            Some(address) => Err(format!("{address} is no address of a machine")),
+            None => Ok(()),
+        },
         Verb::Dhcp(_)
-        | Verb::P2p(_)
         | Verb::Cleanup
         | Verb::Getvips
         | Verb::Status
@@ -414,6 +444,14 @@ fn check(verb: &Verb) -> Result<(), String> {
         | Verb::Flows(_)
         | Verb::Agent => Ok(()),
     }
+}
+
+/// Whether an address can be that of one machine, seen from another.
+pub fn is_host(address: Ipv4Addr) -> bool {
+    !(address.is_unspecified()
+        || address.is_broadcast()
+        || address.is_multicast()
+        || address.is_loopback())
 }
 
 /// Turns clap's several lines into the one line a tired operator reads.
@@ -440,8 +478,15 @@ fn refusal(args: &[OsString], error: &clap::Error) -> Refusal {
         }
         _ => {
             let text = error.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            Refusal::Usage(format!("Error: {}\n", line.trim_start_matches("error: ")))
+            let mut lines = text.lines();
+            let line = lines.next().unwrap_or_default();
+            // Of the others, only what would have been right.
+            let allowed = lines
+                .map(str::trim)
+                .find(|line| line.starts_with("[possible values"))
+                .map_or_else(String::new, |values| format!(" {values}"));
+            let line = line.trim_start_matches("error: ");
+            Refusal::Usage(format!("Error: {line}{allowed}\n"))
         }
     }
 }
@@ -540,7 +585,32 @@ mod tests {
                 "15 characters",
             ),
             ("vlan 1001 ../etc", "../etc", "not an interface name"),
-            ("vlan 1001 enp2s1 --mtu=67", "67", "68..=65535"),
+            ("vlan 1001 enp2s1 --mtu=575", "575", "576 to 65535"),
+            ("vlan 1001 enp2s1 --mtu=abc", "abc", "576 to 65535"),
+            ("vlan 1001 enp2s1 --mtu=+1500", "+1500", "576 to 65535"),
+            ("vlan 1001 enp2s1 --timeout=0", "0", "1 to 86400"),
+            (
+                "vlan 1001 enp2s1 --xdp=maybe",
+                "maybe",
+                "native, generic, off",
+            ),
+            ("vlan +5 enp2s1", "+5", "1 to 4094"),
+            ("flows --top=0", "0", "from 1 on"),
+            (
+                "p2p enp2s1 10.0.1.0/31 0.0.0.0",
+                "0.0.0.0",
+                "no address of a machine",
+            ),
+            (
+                "p2p enp2s1 127.0.0.2/31 10.0.0.1",
+                "127.0.0.2",
+                "no address of a machine",
+            ),
+            (
+                "p2p enp2s1 10.0.1.0/+31 10.0.1.1",
+                "10.0.1.0/+31",
+                "a.b.c.d/n",
+            ),
             ("bond 1001 layer2 enp2s1 enp2s1", "enp2s1", "twice"),
             ("p2p enp2s1 10.0.1.0 10.0.1.1", "10.0.1.0", "a.b.c.d/n"),
             (

@@ -12,6 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::{
+    sys::{
+        signal::{Signal, kill},
+        socket::{getsockopt, sockopt::PeerCredentials},
+    },
+    unistd::Pid,
+};
+
 use crate::{
     runtime,
     wire::{self, Frame},
@@ -19,8 +27,33 @@ use crate::{
 
 /// How long a missing agent may take to appear, or a leaving one to be gone.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long an agent may take to say that it has heard: it does so beside
+/// everything else, so one that does not is stopped or stuck.
+const HEARING: Duration = Duration::from_secs(10);
+/// How long an agent that was started may take to listen, or the one that was
+/// faster.
+const STARTING: Duration = Duration::from_secs(1);
 /// Pause before looking for it again.
 const RETRY: Duration = Duration::from_millis(2);
+
+/// What to do with an agent that does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unanswered {
+    /// Fail, and say so.
+    Fail,
+    /// End it and start another one: for `cleanup`, which must always work.
+    Kill,
+}
+
+/// How an exchange ended.
+enum Exchange {
+    /// With this exit status.
+    Done(u8),
+    /// The agent left before it began: another one may be asked.
+    Left,
+    /// It is there and says nothing.
+    Silent(Pid),
+}
 
 /// Sends a command line to the agent and hands each piece of the reply to
 /// `show`. Starts an agent when there is none.
@@ -28,24 +61,23 @@ const RETRY: Duration = Duration::from_millis(2);
 /// Returns the exit status of the command.
 ///
 /// # Errors
-/// When no agent can be started or reached.
-pub fn call(args: &[OsString], mut show: impl FnMut(Frame)) -> io::Result<u8> {
-    let deadline = Instant::now() + PATIENCE;
+/// When no agent can be started or reached, or `show` fails.
+pub fn call(
+    args: &[OsString],
+    unanswered: Unanswered,
+    mut show: impl FnMut(Frame) -> io::Result<()>,
+) -> io::Result<u8> {
+    let mut deadline = Instant::now() + PATIENCE;
     loop {
-        let stream = match connect() {
-            Ok(stream) => stream,
-            Err(error) if Instant::now() > deadline => return Err(error),
-            Err(_) => {
-                start()?;
-                connect_soon(deadline)?
+        match exchange(reach(deadline)?, args, &mut show)? {
+            Exchange::Done(status) => return Ok(status),
+            Exchange::Left if Instant::now() < deadline => thread::sleep(RETRY),
+            Exchange::Left => return Err(io::ErrorKind::ConnectionReset.into()),
+            Exchange::Silent(pid) if unanswered == Unanswered::Kill => {
+                kill(pid, Signal::SIGKILL)?;
+                deadline = Instant::now() + PATIENCE;
             }
-        };
-        // An agent that was just leaving closes without having begun, so the
-        // next one is asked.
-        match exchange(stream, args, &mut show)? {
-            Some(status) => return Ok(status),
-            None if Instant::now() < deadline => thread::sleep(RETRY),
-            None => return Err(io::ErrorKind::ConnectionReset.into()),
+            Exchange::Silent(pid) => return Err(silent(pid)),
         }
     }
 }
@@ -53,13 +85,26 @@ pub fn call(args: &[OsString], mut show: impl FnMut(Frame)) -> io::Result<u8> {
 /// As [`call`], but `None` when there is no agent.
 ///
 /// # Errors
-/// When an agent is there and cannot be reached.
-pub fn call_running(args: &[OsString], mut show: impl FnMut(Frame)) -> io::Result<Option<u8>> {
-    match connect() {
-        Ok(stream) => exchange(stream, args, &mut show),
-        Err(error) if is_absent(&error) => Ok(None),
-        Err(error) => Err(error),
+/// When an agent is there and cannot be reached, or `show` fails.
+pub fn call_running(
+    args: &[OsString],
+    mut show: impl FnMut(Frame) -> io::Result<()>,
+) -> io::Result<Option<u8>> {
+    let stream = match connect() {
+        Err(error) if is_absent(&error) => return Ok(None),
+        other => other?,
+    };
+    match exchange(stream, args, &mut show)? {
+        Exchange::Done(status) => Ok(Some(status)),
+        Exchange::Left => Ok(None),
+        Exchange::Silent(pid) => Err(silent(pid)),
     }
+}
+
+fn silent(pid: Pid) -> io::Error {
+    io::Error::other(format!(
+        "the agent, process {pid}, does not answer; hhnet cleanup replaces it"
+    ))
 }
 
 fn is_absent(error: &io::Error) -> bool {
@@ -73,36 +118,52 @@ fn connect() -> io::Result<UnixStream> {
     UnixStream::connect(runtime::SOCKET)
 }
 
-/// The new agent listens before its start is over, but it may have lost the
-/// race against another one that is not that far yet.
-fn connect_soon(deadline: Instant) -> io::Result<UnixStream> {
+/// A connection to the agent, which is started if there is none.
+fn reach(deadline: Instant) -> io::Result<UnixStream> {
     loop {
         match connect() {
-            Err(error) if is_absent(&error) && Instant::now() < deadline => {
-                thread::sleep(RETRY);
-            }
+            Err(error) if Instant::now() > deadline => return Err(error),
+            Err(error) if is_absent(&error) => start()?,
             other => return other,
+        }
+        // The new agent listens before its start is over, but it may have lost
+        // the race against another one that is not that far yet.
+        let soon = Instant::now() + STARTING;
+        while Instant::now() < soon {
+            match connect() {
+                Err(error) if is_absent(&error) => thread::sleep(RETRY),
+                other => return other,
+            }
         }
     }
 }
 
-/// Returns the exit status, or `None` if the agent left before it began.
 fn exchange(
     mut stream: UnixStream,
     args: &[OsString],
-    show: &mut impl FnMut(Frame),
-) -> io::Result<Option<u8>> {
+    show: &mut impl FnMut(Frame) -> io::Result<()>,
+) -> io::Result<Exchange> {
+    stream.set_read_timeout(Some(HEARING))?;
     if wire::write_request(&mut stream, args).is_err() {
-        return Ok(None);
+        return Ok(Exchange::Left);
     }
     let mut accepted = false;
     loop {
         match Frame::read(&mut stream) {
+            // What is asked may take long.
+            Ok(Frame::Heard) => stream.set_read_timeout(None)?,
             Ok(Frame::Accepted) => accepted = true,
-            Ok(Frame::Exit(status)) => return Ok(Some(status)),
-            Ok(frame) => show(frame),
-            Err(_) if !accepted => return Ok(None),
-            Err(_) => return Err(io::Error::other("it died while it was at work")),
+            Ok(Frame::Exit(status)) => return Ok(Exchange::Done(status)),
+            Ok(frame) => show(frame)?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let pid = getsockopt(&stream, PeerCredentials)?.pid();
+                return Ok(Exchange::Silent(Pid::from_raw(pid)));
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(io::Error::other("the agent's reply makes no sense"));
+            }
+            Err(_) if !accepted => return Ok(Exchange::Left),
+            Err(_) => return Err(io::Error::other("the agent died while it was at work")),
         }
     }
 }

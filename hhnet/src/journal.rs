@@ -101,6 +101,12 @@ impl Journal {
         self.keep();
     }
 
+    /// Forgets a point-to-point address that was not set after all.
+    pub fn forget_p2p(&mut self, entry: &P2p) {
+        self.p2p.retain(|other| other != entry);
+        self.keep();
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.links.clear();

@@ -13,7 +13,8 @@ use std::{
 use hhnet::{
     agent::{self, StartError},
     cli::{self, Flows, Refusal, Verb},
-    client, clock, log, metrics, offline,
+    client::{self, Unanswered},
+    clock, log, metrics, offline,
     wire::Frame,
     xdp::report::FlowReport,
 };
@@ -37,8 +38,9 @@ fn main() -> ExitCode {
         Verb::Status => become_root(&args).and_then(|()| show_status(&args)),
         Verb::Metrics => become_root(&args).and_then(|()| show_metrics(&args)),
         Verb::Flows(flows) => become_root(&args).and_then(|()| show_flows(&args, &flows)),
-        Verb::Cleanup | Verb::Bond(_) | Verb::Vlan(_) | Verb::Dhcp(_) | Verb::P2p(_) => {
-            become_root(&args).and_then(|()| change(&args))
+        Verb::Cleanup => become_root(&args).and_then(|()| clean_up(&args)),
+        Verb::Bond(_) | Verb::Vlan(_) | Verb::Dhcp(_) | Verb::P2p(_) => {
+            become_root(&args).and_then(|()| client::call(&args, Unanswered::Fail, show))
         }
     };
     finish(outcome)
@@ -74,9 +76,16 @@ fn become_root(args: &[OsString]) -> io::Result<()> {
     ))
 }
 
-fn change(args: &[OsString]) -> io::Result<u8> {
-    let at = |error: io::Error| io::Error::other(format!("asking the agent: {error}"));
-    client::call(args, show).map_err(at)
+/// The one command that works whatever is in the way: an agent that does not
+/// answer is ended, and where there can be none it is done here.
+fn clean_up(args: &[OsString]) -> io::Result<u8> {
+    client::call(args, Unanswered::Kill, show).or_else(|error| {
+        complain(&format!("warning: {error}; cleaning up without an agent\n"));
+        for failure in offline::sweep()? {
+            complain(&format!("warning: {failure}\n"));
+        }
+        Ok(0)
+    })
 }
 
 fn show_status(args: &[OsString]) -> io::Result<u8> {
@@ -110,21 +119,32 @@ fn complain(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-/// Prints an answer made here. A reader that has gone is no error, a full disk is.
+/// Prints an answer made here.
 fn answer(text: &str) -> io::Result<u8> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(0),
-    }
+    show(Frame::Stdout(text.into())).map(|()| 0)
 }
 
-/// A reader that has gone (`hhnet flows | head`) is no error of ours.
-fn show(frame: Frame) {
-    let _ = match frame {
-        Frame::Stdout(text) => io::stdout().write_all(&text),
-        Frame::Stderr(text) => io::stderr().write_all(&text),
-        Frame::Accepted | Frame::Exit(_) => Ok(()),
-    };
+/// Passes on a piece of a reply. A reader that has gone (`hhnet flows | head`) is
+/// no error of ours; an answer that cannot be written is, because the exit
+/// status says that it is there.
+fn show(frame: Frame) -> io::Result<()> {
+    match frame {
+        Frame::Stdout(text) => {
+            let mut stdout = io::stdout();
+            match stdout.write_all(&text).and_then(|()| stdout.flush()) {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(io::Error::new(
+                    error.kind(),
+                    format!("writing the answer: {error}"),
+                )),
+                _ => Ok(()),
+            }
+        }
+        Frame::Stderr(text) => {
+            let _ = io::stderr().write_all(&text);
+            Ok(())
+        }
+        Frame::Heard | Frame::Accepted | Frame::Exit(_) => Ok(()),
+    }
 }
 
 fn run_agent() -> io::Result<u8> {

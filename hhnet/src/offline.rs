@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a command can tell by itself, from the kernel, without an agent.
 
-use std::io;
+use std::{io, path::Path};
 
 use crate::{
+    agent::cleanup,
     clock,
+    journal::Journal,
     link::{LinkError, Links},
+    runtime,
     status::Status,
 };
 
@@ -30,6 +33,19 @@ pub fn vips() -> io::Result<String> {
         Ok(global
             .map(|a| format!("{}/{}\n", a.address, a.len))
             .collect())
+    })
+}
+
+/// What `cleanup` does where no agent can be had: everything but ending one.
+///
+/// Returns what could not be done, as sentences.
+///
+/// # Errors
+/// When the kernel cannot be asked.
+pub fn sweep() -> io::Result<Vec<String>> {
+    ask(async |links| {
+        let mut journal = Journal::open(Path::new(runtime::JOURNAL));
+        cleanup::sweep(&links, &mut journal).await
     })
 }
 

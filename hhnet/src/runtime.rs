@@ -23,8 +23,11 @@ pub fn create() -> io::Result<()> {
     match fs::DirBuilder::new().mode(0o755).create(DIRECTORY) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             // Not a link to somewhere else.
-            let directory = fs::symlink_metadata(DIRECTORY)?.is_dir();
-            if directory { Ok(()) } else { Err(error) }
+            if fs::symlink_metadata(DIRECTORY)?.is_dir() {
+                Ok(())
+            } else {
+                Err(io::Error::new(error.kind(), "it is not a directory"))
+            }
         }
         other => other,
     }

@@ -2,8 +2,8 @@
 //! Bytes between the command and the agent.
 //!
 //! A request is the command line itself, NUL-separated, behind its length. A
-//! reply is a sequence of frames: that the agent has begun, pieces of stdout and
-//! stderr as they come, then the exit status. Numbers are in network byte order.
+//! reply is a sequence of frames: that the agent is there, that it has begun,
+//! pieces of stdout and stderr as they come, then the exit status. Numbers are in network byte order.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -17,6 +17,8 @@ pub const MAX: usize = 1 << 20;
 /// A piece of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
+    /// The request has been read: the agent is alive.
+    Heard,
     /// The agent has begun: from here on the command must not be sent again.
     Accepted,
     /// Bytes for stdout: the answer.
@@ -47,6 +49,7 @@ impl Frame {
     pub fn encode(&self) -> Vec<u8> {
         let (kind, body) = match self {
             Frame::Accepted => (0, &[][..]),
+            Frame::Heard => (4, &[][..]),
             Frame::Stdout(body) => (1, body.as_slice()),
             Frame::Stderr(body) => (2, body.as_slice()),
             Frame::Exit(status) => (3, std::slice::from_ref(status)),
@@ -77,6 +80,7 @@ impl Frame {
             (1, _) => Ok(Frame::Stdout(body)),
             (2, _) => Ok(Frame::Stderr(body)),
             (3, [status]) => Ok(Frame::Exit(*status)),
+            (4, []) => Ok(Frame::Heard),
             _ => Err(io::ErrorKind::InvalidData.into()),
         }
     }
@@ -108,6 +112,7 @@ mod tests {
     #[test]
     fn frames_survive_the_way() {
         let frames = [
+            Frame::Heard,
             Frame::Accepted,
             Frame::Stdout(b"10.0.1.10/24\n".to_vec()),
             Frame::Stderr(vec![]),

@@ -4,6 +4,8 @@
 use super::{Agent, connection::Reply};
 use crate::{
     host::resolver,
+    journal::Journal,
+    link::{LinkError, Links},
     session::{Session, record},
     xdp::detach_link_of,
 };
@@ -13,34 +15,46 @@ impl Agent {
     pub(super) async fn cleanup(&mut self, reply: Reply) {
         self.generation += 1;
         Session::end(std::mem::take(&mut self.sessions)).await;
-        record::clear();
-        if let Err(error) = resolver::clear() {
-            reply.complain(format_args!("warning: name servers: {error}"));
-        }
         // Top-down: the VLANs and bonds above go last, but programs sit on the
         // lowest devices only.
         self.programs.detach();
-        let swept = match self.links.sweep(&self.journal).await {
-            Ok(swept) => swept,
-            Err(error) => return reply.fail(error),
-        };
-        for error in &swept.failures {
-            reply.complain(format_args!("warning: {error}"));
-        }
-        for device in &swept.held {
-            let program = device.xdp.program.unwrap_or_default();
-            match detach_link_of(device.index, program) {
-                Ok(true) => {}
-                Ok(false) => reply.complain(format_args!(
-                    "warning: {} keeps XDP program {program}: nobody is known to hold it",
-                    device.name
-                )),
-                Err(error) => reply.complain(format_args!("warning: {error}")),
+        match sweep(&self.links, &mut self.journal).await {
+            Ok(failures) => {
+                for failure in failures {
+                    reply.complain(format_args!("warning: {failure}"));
+                }
+                // Answered last of all: when the command returns, the next one
+                // finds neither links nor agent.
+                self.farewell.push(reply);
             }
+            Err(error) => reply.fail(error),
         }
-        self.journal.clear();
-        // Answered last of all: when the command returns, the next one finds
-        // neither links nor agent.
-        self.farewell.push(reply);
     }
+}
+
+/// Removes from the machine what any agent may have left on it. Goes on after
+/// every failure, and returns them as sentences.
+///
+/// # Errors
+/// Only when the links cannot be listed.
+pub async fn sweep(links: &Links, journal: &mut Journal) -> Result<Vec<String>, LinkError> {
+    let swept = links.sweep(journal).await?;
+    let mut failures: Vec<String> = swept.failures.iter().map(ToString::to_string).collect();
+    for device in &swept.held {
+        let program = device.xdp.program.unwrap_or_default();
+        match detach_link_of(device.index, program) {
+            Ok(true) => {}
+            Ok(false) => failures.push(format!(
+                "{} keeps XDP program {program}: nobody is known to hold it",
+                device.name
+            )),
+            Err(error) => failures.push(error.to_string()),
+        }
+    }
+    record::clear();
+    if let Err(error) = resolver::clear() {
+        failures.push(format!("name servers: {error}"));
+    }
+    journal.clear();
+    Ok(failures)
 }

@@ -34,9 +34,11 @@ impl Reply {
         self.send(Frame::Accepted);
     }
 
-    /// A line for stdout.
+    /// A line for stdout, or many: in pieces a frame can hold.
     pub(super) fn answer(&self, text: impl fmt::Display) {
-        self.send(Frame::Stdout(format!("{text}\n").into_bytes()));
+        for piece in format!("{text}\n").into_bytes().chunks(wire::MAX) {
+            self.send(Frame::Stdout(piece.to_vec()));
+        }
     }
 
     /// A line for stderr.
@@ -102,6 +104,7 @@ async fn serve(mut stream: UnixStream, outbox: mpsc::UnboundedSender<Message>, _
     };
     let (sender, frames) = mpsc::unbounded_channel();
     let reply = Reply(sender);
+    reply.send(Frame::Heard);
     let args = wire::decode_request(&body);
     info!("command: {args:?}");
     match cli::parse(args) {

@@ -44,11 +44,12 @@ impl Agent {
         let name: IfName = BOND.parse().map_err(VerbError::Refused)?;
         let vlan = name.with_vlan(bond.vlan).map_err(VerbError::Refused)?;
         let members = self.free_members(&bond.members).await?;
-        self.links.must_be_free(BOND).await?;
-        self.links.must_be_free(vlan.as_str()).await?;
+        self.must_be_free(BOND).await?;
+        self.must_be_free(vlan.as_str()).await?;
         for member in &members {
             self.note(member, undo)?;
         }
+        undo.mtu = bond.lease.mtu;
         let options = BondOptions {
             name: BOND,
             policy: bond.policy,
@@ -73,14 +74,20 @@ impl Agent {
         })
     }
 
+    async fn must_be_free(&self, name: &str) -> Result<(), VerbError> {
+        let occupied =
+            |error| VerbError::refused(format_args!("{error}; hhnet cleanup removes it"));
+        self.links.must_be_free(name).await.map_err(occupied)
+    }
+
     /// The members, checked before anything is changed.
     async fn free_members(&self, names: &[IfName]) -> Result<Vec<Device>, VerbError> {
         let mut members = Vec::new();
         for name in names {
             let member = self.links.existing(name.as_str()).await?;
-            if member.master.is_some() {
+            if let Some(reason) = unfit(&member, &members) {
                 return Err(VerbError::refused(format_args!(
-                    "adding {name} to {BOND}: it is a member of another device"
+                    "adding {name} to {BOND}: it is {reason}"
                 )));
             }
             members.push(member);
@@ -98,9 +105,10 @@ impl Agent {
             .parent
             .with_vlan(vlan.vlan)
             .map_err(VerbError::Refused)?;
-        self.links.must_be_free(name.as_str()).await?;
+        self.must_be_free(name.as_str()).await?;
         self.note(&parent, undo)?;
         if let Some(mtu) = vlan.lease.mtu {
+            undo.mtu = Some(mtu);
             self.links.set_mtu(&parent, mtu).await?;
         }
         if !parent.up {
@@ -137,6 +145,7 @@ impl Agent {
         }
         self.note(&before, undo)?;
         if let Some(mtu) = dhcp.lease.mtu {
+            undo.mtu = Some(mtu);
             self.links.set_mtu(&before, mtu).await?;
         }
         if !before.up {
@@ -170,18 +179,21 @@ impl Agent {
     pub(super) async fn make_p2p(&mut self, p2p: &P2p, undo: &mut Undo) -> Result<(), VerbError> {
         let device = self.links.existing(p2p.interface.as_str()).await?;
         self.note(&device, undo)?;
-        self.links.set_up(&device).await?;
-        self.links.add_address(&device, p2p.local).await?;
-        undo.address = Some(Address::of(&device, p2p.local));
-        self.links.add_default_route(&device, p2p.remote).await?;
         let entry = journal::P2p {
             interface: device.name.clone(),
             local: p2p.local,
             gateway: p2p.remote,
         };
-        self.journal
-            .note_p2p(entry)
-            .map_err(|error| VerbError::Io("writing the journal", error))
+        if !self.journal.p2p.contains(&entry) {
+            undo.noted = Some(entry.clone());
+            self.journal
+                .note_p2p(entry)
+                .map_err(|error| VerbError::Io("writing the journal", error))?;
+        }
+        self.links.set_up(&device).await?;
+        self.links.add_address(&device, p2p.local).await?;
+        undo.address = Some(Address::of(&device, p2p.local));
+        Ok(self.links.add_default_route(&device, p2p.remote).await?)
     }
 
     /// Writes down what a link is like before it is changed.
@@ -200,6 +212,22 @@ impl Agent {
     }
 }
 
+/// Why a link cannot become a member of the bond. The kernel would find out
+/// only after the link was set down for it, which costs it its IPv6 addresses.
+fn unfit(member: &Device, others: &[Device]) -> Option<&'static str> {
+    if member.master.is_some() {
+        Some("a member of another device")
+    } else if !member.ethernet {
+        Some("no Ethernet device")
+    } else if member.is_bond() {
+        Some("a bond itself")
+    } else if others.iter().any(|other| other.index == member.index) {
+        Some("named twice")
+    } else {
+        None
+    }
+}
+
 /// Adds the bond. A kernel that loads the bonding module for this very request
 /// makes a `bond0` of its own first (`max_bonds=1`, unless a modprobe option
 /// says otherwise): that one, down and without members, is in the way and is
@@ -208,7 +236,9 @@ async fn add_bond(links: &Links, options: &BondOptions<'_>) -> Result<(), VerbEr
     match links.add_bond(options).await {
         Err(error) if error.errno() == Some(libc::EEXIST) => {
             let theirs = links.existing(options.name).await?;
-            if theirs.up || !theirs.is_bond() {
+            let empty = links.devices().await?;
+            let empty = empty.iter().all(|d| d.master != Some(theirs.index));
+            if theirs.up || !theirs.is_bond() || !empty {
                 return Err(error.into());
             }
             links.remove(&theirs).await?;

@@ -15,7 +15,7 @@
 //! commands never change links at the same time; only waiting is done beside it.
 
 mod adopt;
-mod cleanup;
+pub mod cleanup;
 mod connection;
 mod make;
 mod programs;
@@ -62,7 +62,7 @@ use crate::{
 };
 
 /// How long an agent nobody has asked anything waits for its first call.
-const FIRST_CALL: Duration = Duration::from_secs(10);
+const FIRST_CALL: Duration = Duration::from_secs(2);
 
 /// How long a leaving agent waits for its replies to be read.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -107,8 +107,10 @@ struct Agent {
     /// How far LACP has come.
     aggregation: watch::Sender<Aggregation>,
     outbox: mpsc::UnboundedSender<Message>,
-    /// Commands that wait beside the loop.
-    waiting: usize,
+    /// Interfaces of the commands that wait beside the loop.
+    waiting: Vec<String>,
+    /// Asked to terminate: only what has begun is brought to an end.
+    leaving: bool,
     /// Counts cleanups: a command from before the last one has nothing to undo.
     generation: u64,
     /// Replies to be sent after everything is given up.
@@ -135,7 +137,8 @@ pub async fn run() -> Result<(), StartError> {
         ports: BTreeMap::new(),
         aggregation: watch::Sender::default(),
         outbox: outbox.clone(),
-        waiting: 0,
+        waiting: Vec::new(),
+        leaving: false,
         generation: 0,
         farewell: Vec::new(),
         born: crate::clock::now(),
@@ -255,6 +258,8 @@ impl Agent {
         };
         say_ready();
         let mut asked = false;
+        let patience = tokio::time::sleep(FIRST_CALL);
+        tokio::pin!(patience);
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -269,10 +274,11 @@ impl Agent {
                     None => { warn!("no more link events"); break }
                 },
                 _ = poll.tick(), if self.is_converging() => self.look_around().await,
-                _ = terminated.recv() => { info!("asked to terminate"); break }
-                () = tokio::time::sleep(FIRST_CALL), if !asked && self.sessions.is_empty() => break,
+                _ = terminated.recv() => self.terminate().await,
+                () = &mut patience, if !asked && self.sessions.is_empty() => break,
             }
-            if asked && self.sessions.is_empty() && self.waiting == 0 && inbox.is_empty() {
+            let idle = self.waiting.is_empty() && inbox.is_empty();
+            if idle && (self.leaving || asked && self.sessions.is_empty()) {
                 break;
             }
             if !self.sessions.is_empty() {
@@ -285,8 +291,19 @@ impl Agent {
         self.farewell
     }
 
+    /// Commands that wait are undone and told so; leases in force stay as they
+    /// are, for the next agent.
+    async fn terminate(&mut self) {
+        info!("asked to terminate");
+        self.leaving = true;
+        let waiting = |session: &mut Session| self.waiting.contains(&session.device.name);
+        Session::end(self.sessions.extract_if(.., waiting).collect()).await;
+    }
+
     async fn handle(&mut self, message: Message) {
         match message {
+            // Without a word, so that the next agent is asked.
+            Message::Call(_) if self.leaving => {}
             Message::Call(call) => self.obey(call).await,
             Message::Settled(outcome) => self.settle(outcome).await,
             Message::Loaded(outcome) => self.programs.loaded(outcome),

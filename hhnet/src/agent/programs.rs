@@ -84,10 +84,11 @@ impl Programs {
 
     /// The programs are in the kernel, or not.
     pub(super) fn loaded(&mut self, outcome: Result<xdp::Programs, XdpError>) {
-        let State::Loading(waiting) = std::mem::replace(&mut self.state, State::Unloaded) else {
-            // Not wanted any more; dropping them unloads them.
+        let State::Loading(waiting) = &mut self.state else {
+            // Not wanted any more, or loaded twice; dropping them unloads them.
             return;
         };
+        let waiting = std::mem::take(waiting);
         self.state = match outcome {
             Ok(mut programs) => {
                 for started in [programs.forward_logs(), programs.collect_evicted()] {

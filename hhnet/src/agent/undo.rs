@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A verb that fails leaves the machine as it found it.
+//! A verb that fails leaves the machine as it found it, except for what others
+//! have come to rely on meanwhile.
 
 use tracing::warn;
 
-use super::Agent;
+use super::{Agent, connection::Reply};
 use crate::{
-    journal::Before,
+    journal::{self, Before},
     link::{Address, Device, LinkError},
 };
 
@@ -18,7 +19,11 @@ pub(super) struct Undo {
     /// Links that were changed, as they were, and whether the journal had no
     /// entry of them before.
     pub(super) touched: Vec<(Before, bool)>,
-    /// An address that was added.
+    /// The MTU that was set on them, if any was.
+    pub(super) mtu: Option<u32>,
+    /// A point-to-point link that was written into the journal.
+    pub(super) noted: Option<journal::P2p>,
+    /// Its address, once that was added.
     pub(super) address: Option<Address>,
 }
 
@@ -32,26 +37,58 @@ impl Agent {
 
     /// Takes back what a failed verb has done. Errors are only logged: the
     /// caller gets the reason of the failure, not of its aftermath.
-    pub(super) async fn undo(&mut self, undo: Undo) {
+    pub(super) async fn undo(&mut self, undo: Undo, reply: &Reply) {
         if let Some(address) = &undo.address {
             log(self.links.remove_address(address).await);
         }
+        if let Some(entry) = &undo.noted {
+            self.journal.forget_p2p(entry);
+        }
+        let mut kept = Vec::new();
         for device in undo.created.iter().rev() {
-            log(self.links.remove(device).await);
+            match self.user_of(device) {
+                Some(user) => {
+                    reply.complain(format_args!("{} stays: {user} needs it", device.name));
+                    kept.push(device.index);
+                }
+                None => log(self.links.remove(device).await),
+            }
         }
         for (before, new) in undo.touched.iter().rev() {
             match self.links.device(&before.name).await {
+                Ok(Some(device)) if device.master.is_some_and(|bond| kept.contains(&bond)) => {}
+                Ok(Some(device)) if self.is_used(&device) => {
+                    // The link stays as the others need it; ours goes.
+                    if undo.mtu == Some(device.mtu) && device.mtu != before.mtu {
+                        log(self.links.set_mtu(&device, before.mtu).await);
+                    }
+                }
                 Ok(Some(device)) => {
                     self.programs.forget(&device);
                     log(self.links.restore(&device, before).await);
+                    if *new {
+                        self.journal.forget(&before.name);
+                    }
                 }
+                Ok(None) if *new => self.journal.forget(&before.name),
                 Ok(None) => {}
                 Err(error) => warn!("{error}"),
             }
-            if *new {
-                self.journal.forget(&before.name);
-            }
         }
+    }
+
+    /// The interface of a session above `device`.
+    fn user_of(&self, device: &Device) -> Option<&str> {
+        let above = |s: &&crate::session::Session| s.device.lower == Some(device.index);
+        let user = self.sessions.iter().find(above)?;
+        Some(user.device.name.as_str())
+    }
+
+    /// Whether another verb's work depends on a link.
+    fn is_used(&self, device: &Device) -> bool {
+        let leased = self.sessions.iter().any(|s| s.device.index == device.index);
+        let p2p = self.journal.p2p.iter().any(|p| p.interface == device.name);
+        leased || p2p || self.user_of(device).is_some()
     }
 }
 

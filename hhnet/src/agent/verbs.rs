@@ -15,6 +15,9 @@ use crate::{
     session::{Session, Settings},
 };
 
+/// Lines about the links, when there is no address.
+const FACTS: usize = 16;
+
 impl Agent {
     /// Does what a command asks.
     pub(super) async fn obey(&mut self, call: Call) {
@@ -45,7 +48,7 @@ impl Agent {
                         reply.exit(0);
                     }
                     Err(error) => {
-                        self.undo(undo).await;
+                        self.undo(undo, &reply).await;
                         reply.fail(error);
                     }
                 }
@@ -75,7 +78,7 @@ impl Agent {
         let (made, session) = match started {
             Ok(started) => started,
             Err(error) => {
-                self.undo(undo).await;
+                self.undo(undo, &reply).await;
                 return reply.fail(error);
             }
         };
@@ -87,7 +90,9 @@ impl Agent {
             limit: flags.timeout(),
         };
         self.sessions.push(session);
-        self.waiting += 1;
+        // The watch may still show how far an earlier bond had come.
+        self.count_ports();
+        self.waiting.push(made.device.name.clone());
         let (outbox, interface) = (self.outbox.clone(), made.device.name);
         tokio::spawn(async move {
             let end = wait.until_usable(&reply).await;
@@ -108,10 +113,12 @@ impl Agent {
             undo,
             reply,
         } = outcome;
-        self.waiting -= 1;
+        if let Some(index) = self.waiting.iter().position(|name| *name == interface) {
+            self.waiting.swap_remove(index);
+        }
         match end {
             // It went away in the very moment of success.
-            End::Leased(_) if reply.is_gone() => self.give_up(&interface, undo).await,
+            End::Leased(_) if reply.is_gone() => self.give_up(&interface, undo, &reply).await,
             End::Leased(prefix) => {
                 for (link, _) in &undo.touched {
                     if let Some(reason) = self.programs.complaint(&link.name) {
@@ -122,31 +129,38 @@ impl Agent {
                 reply.exit(0);
             }
             End::TimedOut(report) => {
-                self.give_up(&interface, undo).await;
-                let (sent, got) = (report.counters.discovers, report.counters.offers);
-                let empty = report.counters.dropped.empty();
+                // Before it is taken away: this is what there is to look at.
+                let status = self.status().await.unwrap_or_default();
+                self.give_up(&interface, undo, &reply).await;
                 reply.complain(format_args!(
-                    "Failed to get IP address for {interface}: {sent} DISCOVERs sent, \
-                     {got} OFFERs and {empty} empty replies received"
+                    "Failed to get IP address for {interface}: {report}"
                 ));
+                for line in status.lines().take(FACTS) {
+                    reply.complain(format_args!("  {line}"));
+                }
                 reply.exit(1);
             }
             End::Abandoned => {
                 info!("{interface}: whoever asked for it has gone");
-                self.give_up(&interface, undo).await;
+                self.give_up(&interface, undo, &reply).await;
             }
             End::Ended => {
-                self.give_up(&interface, undo).await;
-                reply.fail(format_args!("{interface} was removed before it was usable"));
+                self.give_up(&interface, undo, &reply).await;
+                let by = if self.leaving {
+                    "the agent was terminated"
+                } else {
+                    "it was removed"
+                };
+                reply.fail(format_args!("{interface}: {by} before it was usable"));
             }
         }
     }
 
-    async fn give_up(&mut self, interface: &str, undo: Undo) {
+    async fn give_up(&mut self, interface: &str, undo: Undo, reply: &Reply) {
         if undo.generation == self.generation {
             let given_up = |session: &mut Session| session.device.name == interface;
             Session::end(self.sessions.extract_if(.., given_up).collect()).await;
-            self.undo(undo).await;
+            self.undo(undo, reply).await;
         }
     }
 }

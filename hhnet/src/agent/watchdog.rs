@@ -65,9 +65,11 @@ impl Agent {
         let Some(port) = device.port.clone() else {
             return self.count_ports();
         };
-        let path = |(_, port): &(Option<u32>, PortState)| (port.distributing(), port.aggregator);
+        let path =
+            |(_, port): &(Option<u32>, PortState)| port.distributing().then_some(port.aggregator);
         let new = (device.master, port);
-        if old.as_ref().map(path) != Some(path(&new)) {
+        let (was, is) = (old.as_ref().and_then(path), path(&new));
+        if was != is {
             info!(
                 "{}: aggregator {:?}, {}",
                 device.name,
@@ -78,7 +80,10 @@ impl Agent {
                     "not in use"
                 }
             );
-            self.path_changed(device.master);
+            // A path that has closed is no news for who waits for an answer.
+            if is.is_some() {
+                self.path_changed(device.master);
+            }
         }
         self.ports.insert(device.index, new);
         self.count_ports();
@@ -96,12 +101,16 @@ impl Agent {
         }
     }
 
-    fn count_ports(&self) {
+    /// Looks how far the members of the bonds we lease on have come.
+    pub(super) fn count_ports(&self) {
+        let ours = |bond: Option<u32>| {
+            self.sessions
+                .iter()
+                .any(|s| bond.is_some() && (s.device.lower == bond || Some(s.device.index) == bond))
+        };
         let working = || {
-            self.ports
-                .values()
-                .map(|(_, port)| port)
-                .filter(|port| port.mii_up)
+            let ports = self.ports.values().filter(|(bond, _)| ours(*bond));
+            ports.map(|(_, port)| port).filter(|port| port.mii_up)
         };
         let aggregation = if !working().any(PortState::distributing) {
             Aggregation::None
@@ -117,7 +126,7 @@ impl Agent {
     /// Whether a command may be waiting for members to join.
     pub(super) fn is_converging(&self) -> bool {
         let all = *self.aggregation.borrow() == Aggregation::All;
-        self.waiting > 0 && !self.ports.is_empty() && !all
+        !self.waiting.is_empty() && !self.ports.is_empty() && !all
     }
 
     fn link_gone(&mut self, index: u32) {

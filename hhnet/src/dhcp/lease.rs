@@ -6,13 +6,9 @@ use std::{net::Ipv4Addr, time::Duration};
 use dhcproto::v4::OptionCode;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    names,
-    reply::Reply,
-    routes::{routes, usable},
-};
+use super::{names, reply::Reply, routes::routes};
 use crate::{
-    cli::Prefix,
+    cli::{Prefix, is_host},
     link::{Lifetime, Route},
 };
 
@@ -80,7 +76,7 @@ impl Lease {
     /// [`NoLease`], with what is missing.
     pub fn from_reply(reply: &Reply, since: Duration) -> Result<Lease, NoLease> {
         let address = reply.yiaddr;
-        if !usable(address) {
+        if !is_host(address) {
             return Err(NoLease::Address);
         }
         let server = reply.server().ok_or(NoLease::Server)?;
@@ -168,7 +164,7 @@ fn prefix_len(reply: &Reply, address: Ipv4Addr) -> u8 {
 
 fn servers(reply: &Reply, code: OptionCode) -> Vec<Ipv4Addr> {
     let all = reply.addresses(code).into_iter();
-    all.filter(|server| usable(*server))
+    all.filter(|server| is_host(*server))
         .take(SERVERS_MAX)
         .collect()
 }

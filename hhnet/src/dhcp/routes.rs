@@ -7,7 +7,7 @@ use dhcproto::v4::OptionCode;
 
 use super::reply::Reply;
 use crate::{
-    cli::Prefix,
+    cli::{Prefix, is_host},
     link::{Route, RouteTo},
 };
 
@@ -32,7 +32,7 @@ pub(super) fn routes(reply: &Reply, prefix: Prefix) -> Vec<Route> {
         routes.extend(
             routers
                 .into_iter()
-                .find(|router| usable(*router))
+                .find(|router| is_host(*router))
                 .map(|router| Route {
                     to: Prefix {
                         address: Ipv4Addr::UNSPECIFIED,
@@ -70,7 +70,7 @@ fn classless(mut bytes: &[u8]) -> Option<Vec<Route>> {
         } else {
             RouteTo::Gateway(router)
         };
-        if router.is_unspecified() || usable(router) {
+        if router.is_unspecified() || is_host(router) {
             routes.push(Route { to, via });
         }
     }
@@ -82,7 +82,7 @@ fn host_routes(addresses: &[Ipv4Addr]) -> Vec<Route> {
     let (pairs, _) = addresses.as_chunks::<2>();
     pairs
         .iter()
-        .filter(|[host, router]| !host.is_unspecified() && usable(*router))
+        .filter(|[host, router]| !host.is_unspecified() && is_host(*router))
         .map(|[host, router]| Route {
             to: Prefix {
                 address: *host,
@@ -118,14 +118,6 @@ fn reachable(routes: Vec<Route>, prefix: Prefix) -> Vec<Route> {
         }
     }
     all
-}
-
-/// Whether an address can be somebody's.
-pub(super) fn usable(router: Ipv4Addr) -> bool {
-    !(router.is_unspecified()
-        || router.is_broadcast()
-        || router.is_multicast()
-        || router.is_loopback())
 }
 
 fn masked(prefix: Prefix) -> Prefix {

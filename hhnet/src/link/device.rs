@@ -8,7 +8,8 @@ use netlink_packet_route::{
     link::{
         BondAdInfo, BondMode, BondPortState, BondXmitHashPolicy, ChurnState, InfoBond,
         InfoBondPort, InfoData, InfoKind, InfoPortData, InfoPortKind, InfoVlan, LacpState,
-        LinkAttribute, LinkFlags, LinkInfo, LinkMessage, LinkXdp, MiiStatus, XdpAttached,
+        LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, MiiStatus,
+        XdpAttached,
     },
 };
 
@@ -43,6 +44,8 @@ pub struct Device {
     pub name: String,
     /// What sort of link it is.
     pub kind: Kind,
+    /// Carries Ethernet frames (`ARPHRD_ETHER`): no loopback, no tunnel.
+    pub ethernet: bool,
     /// Administratively up.
     pub up: bool,
     /// Carrier: the physical layer works, also that of lower devices.
@@ -135,6 +138,7 @@ impl Device {
         let flags = message.header.flags;
         let mut device = Device {
             index: message.header.index,
+            ethernet: message.header.link_layer_type == LinkLayerType::Ether,
             up: flags.contains(LinkFlags::Up),
             carrier: flags.contains(LinkFlags::LowerUp),
             ..Device::default()

@@ -17,8 +17,8 @@ use std::{fmt, io};
 use futures_util::{Stream, StreamExt};
 use netlink_packet_core::ErrorMessage;
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
-    NetlinkPayload,
+    NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST,
+    NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::{RouteNetlinkMessage, link::LinkMessage};
 use rtnetlink::{Handle, LinkUnspec, sys::AsyncSocket};
@@ -111,6 +111,8 @@ enum New {
     Exclusive,
     /// Takes the place of an equal one: `ip … replace`.
     Replace,
+    /// Comes after equal ones, which stay: `ip … append`.
+    Append,
 }
 
 /// The kernel's links, as far as hhnet is concerned with them.
@@ -154,6 +156,7 @@ impl Links {
         let flags = match new {
             New::Exclusive => NLM_F_EXCL,
             New::Replace => NLM_F_REPLACE,
+            New::Append => NLM_F_APPEND,
         };
         self.ask(step, message, NLM_F_CREATE | flags).await
     }

@@ -34,12 +34,20 @@ pub enum RouteTo {
 }
 
 impl Links {
-    /// `ip route replace TO [via GATEWAY] dev DEVICE proto dhcp [scope link] src SOURCE metric 1024`
+    /// `ip route append TO [via GATEWAY] dev DEVICE proto dhcp [scope link] src SOURCE metric 1024`
+    ///
+    /// Replacing would take away the route of the same metric to the same place
+    /// through another device, whoever made it: the kernel looks at no more
+    /// than that (`fib_table_insert` in net/ipv4/fib_trie.c).
     pub async fn lease_route(&self, device: &Device, route: Route, source: Ipv4Addr) -> Result<()> {
         let message = leased(device, route, source).build();
         let step = format!("adding the route to {} on {}", route.to, device.name);
-        self.add(step, RouteNetlinkMessage::NewRoute(message), New::Replace)
-            .await
+        let added = self.add(step, RouteNetlinkMessage::NewRoute(message), New::Append);
+        match added.await {
+            // This very route is there already.
+            Err(error) if error.errno() == Some(libc::EEXIST) => Ok(()),
+            other => other,
+        }
     }
 
     /// Removes what [`Links::lease_route`] added; no error when it is gone already.

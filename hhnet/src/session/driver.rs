@@ -26,6 +26,9 @@ use crate::{
 
 /// How long after a failure a lease is applied again.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long an address that somebody removed stays away: whoever flushes an
+/// interface often takes it down right after.
+const GRACE: Duration = Duration::from_millis(300);
 
 pub(super) struct Driver {
     links: Links,
@@ -104,7 +107,8 @@ impl Driver {
                 Happening::Order(Some(Order::End)) => return self.end().await,
                 Happening::Order(Some(order)) => self.obey(order).await,
                 Happening::Packet(Ok(packet)) => self.hear_packet(&packet),
-                Happening::Message(Ok(bytes)) => self.hear(&bytes),
+                Happening::Message(Ok(bytes)) if self.raw.is_none() => self.hear(&bytes),
+                Happening::Message(Ok(_)) => {}
                 Happening::Arp(Ok(packet)) => {
                     if let Some(arp) = Arp::decode(&packet.bytes) {
                         self.client.handle_arp(&arp, clock::now());
@@ -139,6 +143,7 @@ impl Driver {
                 if self.applied.as_ref().is_some_and(ours) && self.is_missing(address).await {
                     warn!("{}: somebody removed {address}", self.device.name);
                     self.stale = true;
+                    self.retry = Some(clock::now() + GRACE);
                 }
             }
             Order::End => {}
@@ -275,7 +280,9 @@ impl Driver {
     /// Opens the sockets the machine listens on and closes the others.
     fn open_sockets(&mut self) {
         let listen = self.client.listen();
-        if listen != Listen::Port {
+        // Also while replies are heard beside it, it keeps the kernel from
+        // telling servers that nobody is there.
+        if self.client.lease().is_none() {
             self.port = None;
         } else if self.port.is_none() {
             self.port = self.complain("opening port 68", PortSocket::open(&self.device.name));

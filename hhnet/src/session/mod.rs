@@ -15,7 +15,7 @@ mod driver;
 mod identity;
 pub mod record;
 
-use std::{io, net::Ipv4Addr, time::Duration};
+use std::{fmt, io, net::Ipv4Addr, time::Duration};
 
 use rand::TryRngCore;
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,28 @@ pub struct Report {
     pub lease: Option<Lease>,
     /// What happened so far.
     pub counters: Counters,
+}
+
+/// Why there is no lease, in one line.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counters {
+            discovers,
+            offers,
+            acks,
+            naks,
+            dropped,
+            ..
+        } = &self.counters;
+        write!(
+            f,
+            "{discovers} DISCOVERs sent, {offers} OFFERs, {acks} ACKs and {naks} NAKs received"
+        )?;
+        for (reason, count) in dropped.iter().filter(|(_, count)| *count > 0) {
+            write!(f, ", {count} ignored ({})", reason.replace('_', " "))?;
+        }
+        Ok(())
+    }
 }
 
 /// A running session. Dropping it ends the task and leaves everything as it
