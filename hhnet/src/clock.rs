@@ -59,6 +59,8 @@ impl BootTimer {
             return std::future::pending().await;
         };
         if deadline <= now() {
+            // Whoever is late again and again must not keep others waiting.
+            tokio::task::yield_now().await;
             return Ok(());
         }
         let at = Expiration::OneShot(deadline.into());

@@ -230,6 +230,7 @@ impl Driver {
         // Nothing is set on a link that is down: whoever has taken it down may
         // have flushed it, too, and it is set again when it comes back.
         if wanted.is_some() && !self.link_up {
+            self.retry = None;
             return;
         }
         let change = Change {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What hhnet does on a kernel without bonds and VLANs. Needs root.
 
+mod agent;
 mod bad_input;
 mod cleanup;
 mod getvips;

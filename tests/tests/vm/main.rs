@@ -9,6 +9,7 @@ mod cleanup;
 mod fabric;
 mod lease;
 mod routes;
+mod sharing;
 mod vlan;
 mod xdp;
 
