@@ -4,7 +4,9 @@
 
 use hhnet_tests::dhcp::Kind;
 use hhnet_tests::fabric::Connection;
+use hhnet_tests::host::VERB_DEADLINE;
 use hhnet_tests::netlink;
+use hhnet_tests::process;
 
 use crate::{Lab, secs};
 
@@ -89,4 +91,47 @@ fn an_mtu_larger_than_the_parents_is_only_warned_of() {
         said.lines().any(|line| line.contains("9036")),
         "no warning of MTU 9036:\n{said}"
     );
+}
+
+/// What the harness looks at right after the verb, in one shell and without a
+/// pause: resolver, MTU, lifetime and routes are in force when it returns.
+#[test]
+fn everything_is_in_force_when_the_verb_returns() {
+    const CHECKS: &str = r#"
+        set -e
+        "$@"
+        grep "nameserver 1.1.1.1" /etc/resolv.conf
+        ip link show dev enp2s1.1001 | grep "mtu 1400"
+        ip addr show dev enp2s1.1001 | grep valid_lft | head -1
+        ip route show"#;
+    let lab = Lab::model(|subnet| {
+        subnet.lease = secs(1800);
+        subnet.mtu = 1400;
+        subnet.dns = vec![[1, 1, 1, 1].into()];
+        subnet.ntp = vec![[1, 1, 1, 1].into()];
+        subnet.routes = vec!["0.0.0.0/0", "9.9.9.9/32"]
+            .into_iter()
+            .map(|route| route.parse().expect("a prefix"))
+            .collect();
+    });
+    let before = lab.server.namespace().read("/etc/resolv.conf");
+    let hhnet = lab.server.hhnet_command("vlan 1001 enp2s1");
+    let mut shell = lab.server.namespace().command("sh");
+    shell
+        .args(["-c", CHECKS, "sh"])
+        .arg(hhnet.get_program())
+        .args(hhnet.get_args());
+    let shown = process::run(&mut shell, VERB_DEADLINE).success("the checks");
+    let shown = shown.stdout;
+    for part in [
+        "10.0.1.10/24\n",
+        "valid_lft 1",
+        "default via 10.0.1.1 dev enp2s1.1001 proto dhcp src 10.0.1.10 metric 1024",
+        "9.9.9.9 via 10.0.1.1 ",
+    ] {
+        assert!(shown.contains(part), "no \"{part}\" in:\n{shown}");
+    }
+    lab.server.must("cleanup");
+    let after = lab.server.namespace().read("/etc/resolv.conf");
+    assert_eq!(after, before, "name servers stay behind");
 }
