@@ -48,6 +48,11 @@ impl Workspace {
         self.target.join("vm")
     }
 
+    /// DHCP servers that hhnet is tested against.
+    pub(crate) fn servers(&self) -> PathBuf {
+        self.target.join("servers")
+    }
+
     /// The static binary that `cargo xtask dist` makes.
     pub(crate) fn dist_binary(&self) -> PathBuf {
         self.target.join("dist/hhnet")

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Debian packages.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::process;
 use crate::progress::{Step, step};
@@ -55,6 +56,37 @@ pub(super) fn dependency(metapackage: &str, prefix: &str) -> Result<String> {
     parse_dependency(&listing, prefix)
         .map(str::to_owned)
         .with_context(|| format!("{metapackage} depends on no {prefix}* package:\n{listing}"))
+}
+
+/// Downloads packages into `dir`, which is emptied, and unpacks them in its `root`.
+/// Nothing is installed: no service starts, and no dependency comes along.
+pub(super) fn unpack(step: &Step, dir: &Path, packages: &[&str]) -> Result<()> {
+    if dir.exists() {
+        fs::remove_dir_all(dir).with_context(|| format!("emptying {}", dir.display()))?;
+    }
+    fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+    let mut download = Command::new("apt-get");
+    download.arg("download").args(packages).current_dir(dir);
+    process::within(step, &mut download)?;
+    step.progress("unpacking");
+    let mut unpacked = 0;
+    for entry in fs::read_dir(dir).with_context(|| format!("reading {}", dir.display()))? {
+        let deb = entry?.path();
+        if deb.extension().is_some_and(|extension| extension == "deb") {
+            let mut extract = Command::new("dpkg-deb");
+            extract.arg("-x").arg(&deb).arg(dir.join("root"));
+            process::within(step, &mut extract)?;
+            fs::remove_file(&deb).with_context(|| format!("removing {}", deb.display()))?;
+            unpacked += 1;
+        }
+    }
+    ensure!(
+        unpacked == packages.len(),
+        "apt-get download left {unpacked} packages in {}, not {}",
+        dir.display(),
+        packages.len()
+    );
+    Ok(())
 }
 
 /// The path of a program that one of the packages brought. Not by PATH, which lacks the

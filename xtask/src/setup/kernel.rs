@@ -11,7 +11,7 @@ use clap::ValueEnum;
 
 use super::{apt, bzimage};
 use crate::process;
-use crate::progress::{Step, note, step};
+use crate::progress::{note, step};
 use crate::workspace::Workspace;
 
 /// The kernels that hhnet is tested on.
@@ -67,7 +67,7 @@ pub(crate) fn provision(workspace: &Workspace, kernel: Kernel) -> Result<Provisi
         |step| {
             apt::refresh_lists(step)?;
             let package = apt::dependency(kernel.metapackage(), "linux-image-")?;
-            download(step, &dir, &package)?;
+            apt::unpack(step, &dir, &[&package])?;
             let release = package.trim_start_matches("linux-image-").to_owned();
             let root = dir.join("root");
             process::within(
@@ -99,32 +99,6 @@ fn provisioned(dir: &Path) -> Option<Provisioned> {
         image,
         root,
     })
-}
-
-fn download(step: &Step, dir: &Path, package: &str) -> Result<()> {
-    if dir.exists() {
-        fs::remove_dir_all(dir).with_context(|| format!("emptying {}", dir.display()))?;
-    }
-    fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
-    process::within(
-        step,
-        Command::new("apt-get")
-            .args(["download", package])
-            .current_dir(dir),
-    )?;
-    let deb = fs::read_dir(dir)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .with_context(|| format!("apt-get download left no package in {}", dir.display()))?;
-    step.progress("unpacking");
-    process::within(
-        step,
-        Command::new("dpkg-deb")
-            .arg("-x")
-            .arg(&deb)
-            .arg(dir.join("root")),
-    )?;
-    fs::remove_file(&deb).with_context(|| format!("removing {}", deb.display()))
 }
 
 /// Makes `vmlinux` in `dir`. Its lack only costs time, so that a failure is a note.

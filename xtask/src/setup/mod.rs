@@ -7,6 +7,7 @@ mod bpf;
 mod bzimage;
 mod cargo_tool;
 pub(crate) mod kernel;
+pub(crate) mod servers;
 
 use std::fs::{self, File};
 
@@ -48,7 +49,8 @@ pub(crate) enum Needs {
     Lab,
 }
 
-/// Installs what is missing, except for kernels: those are fetched when one is booted.
+/// Installs what is missing, except for kernels and DHCP servers: those are fetched when
+/// one is booted, or tested against.
 pub(crate) fn provision(workspace: &Workspace, needs: Needs) -> Result<()> {
     let _lock = lock(workspace)?;
     let bpf = BpfToolchain::choose();
@@ -70,6 +72,7 @@ pub(crate) fn provision_all(workspace: &Workspace) -> Result<()> {
     for kernel in Kernel::ALL {
         kernel::provision(workspace, kernel)?;
     }
+    servers::provision(workspace)?;
     Ok(())
 }
 
