@@ -11,7 +11,9 @@
 //! | `host`      | a server: runs hhnet, is observed through `ip`, leaves nothing |
 //! | `netlink`   | what `ip` does not show                                        |
 //! | `fabric`    | leaves, gateway, VPCs and the connections of servers to them   |
-//! | `dhcp`      | dnsmasq, and a scriptable model of the fabric's own server     |
+//! | `dhcp`      | real DHCP servers, and a model of the fabric's own             |
+//! | `wire`      | a cable that loses, repeats, delays and damages                |
+//! | `monitor`   | every change of addresses and routes, as it happens            |
 //! | `xdp`       | an XDP program that is not hhnet's                             |
 //! | `story`     | the demo, as a user would type it                              |
 //!
@@ -22,10 +24,12 @@
 pub mod dhcp;
 pub mod fabric;
 pub mod host;
+pub mod monitor;
 pub mod namespace;
 pub mod netlink;
 pub mod packet;
 pub mod process;
 pub mod story;
 pub mod wait;
+pub mod wire;
 pub mod xdp;

@@ -1,51 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A real DHCP server.
+//! dnsmasq, which is installed: the package has no service of its own.
 
-use crate::fabric::Vpc;
-use crate::process::Running;
-use crate::wait::{self, PATIENCE};
+use std::net::Ipv4Addr;
+use std::process::Command;
 
-/// dnsmasq on one VPC, until dropped.
-#[derive(Debug)]
-pub struct Dnsmasq {
-    process: Running,
+use super::daemon::{Files, Pool};
+use crate::namespace::Namespace;
+
+pub(super) fn command(
+    namespace: &Namespace,
+    interface: &str,
+    pool: &Pool,
+    files: &Files,
+) -> (Command, &'static str) {
+    let mut command = namespace.command_line(
+        "dnsmasq --keep-in-foreground --conf-file=/dev/null --no-hosts --no-resolv --port=0 \
+         --bind-interfaces --dhcp-authoritative --dhcp-sequential-ip --no-ping \
+         --user=root --log-facility=- --log-dhcp",
+    );
+    let (first, last) = (pool.range.start(), pool.range.end());
+    let lease = pool.lease.as_secs();
+    command
+        .arg(format!(
+            "--dhcp-range={first},{last},255.255.255.0,{lease}s"
+        ))
+        .arg(format!("--interface={interface}"))
+        .arg(format!("--dhcp-leasefile={}", files.leases))
+        .arg(format!("--pid-file={}", files.pid));
+    if let Some((renewal, rebinding)) = pool.times {
+        command
+            .arg(format!("--dhcp-option=58,{}s", renewal.as_secs()))
+            .arg(format!("--dhcp-option=59,{}s", rebinding.as_secs()));
+    }
+    command.args(&pool.more);
+    (command, "sockets bound exclusively")
 }
 
-impl Dnsmasq {
-    /// Starts it and waits until it listens.
-    pub(crate) fn start(vpc: &Vpc<'_>, options: &[&str]) -> Self {
-        let interface = vpc.interface();
-        let range = format!(
-            "--dhcp-range={},{},255.255.255.0,24h",
-            vpc.address(10),
-            vpc.address(99)
-        );
-        let mut command = vpc.namespace().command_line(
-            "dnsmasq --keep-in-foreground --conf-file=/dev/null --no-hosts --no-resolv --port=0 \
-             --bind-interfaces --dhcp-authoritative --dhcp-sequential-ip --no-ping \
-             --user=root --log-facility=- --log-dhcp",
-        );
-        command
-            .args([range, format!("--interface={interface}")])
-            .args([format!("--dhcp-leasefile=/run/dnsmasq-{interface}.leases")])
-            .args([format!("--pid-file=/run/dnsmasq-{interface}.pid")])
-            .args(options);
-        let mut process = Running::start(&mut command);
-        let ready = wait::poll(PATIENCE, || {
-            let ended = process.ended().is_some();
-            (ended || process.stderr().contains("sockets bound exclusively")).then_some(!ended)
-        });
-        assert_eq!(
-            ready,
-            Some(true),
-            "dnsmasq does not start:\n{}",
-            process.stderr()
-        );
-        Self { process }
-    }
-
-    /// What it did so far, in its own words.
-    pub fn log(&self) -> String {
-        self.process.stderr()
-    }
+/// A line is a time, a hardware address, an address, a name and an identifier.
+pub(super) fn has_leased(namespace: &Namespace, files: &Files, address: Ipv4Addr) -> bool {
+    let leases = namespace.read(&files.leases).unwrap_or_default();
+    let address = address.to_string();
+    leases
+        .lines()
+        .any(|line| line.split_whitespace().nth(2) == Some(&address))
 }

@@ -1,12 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-//! DHCP servers: the real dnsmasq, and a model of the fabric's own server that
-//! can be told to misbehave.
+//! DHCP servers: real ones, and a model of the fabric's own server that can be
+//! told to misbehave.
+//!
+//! | module    | what it is                                                    |
+//! |-----------|---------------------------------------------------------------|
+//! | `kind`    | what a message is for                                         |
+//! | `daemon`  | dnsmasq, ISC dhcpd or udhcpd, on any interface of any machine |
+//! | `relay`   | ISC dhcrelay                                                  |
+//! | `model`   | how the fabric's server decides                               |
+//! | `server`  | the model on a socket, with a rule for each message           |
+//! | `forgery` | messages that no server would send                            |
 
+mod daemon;
 mod dnsmasq;
+mod forgery;
+mod isc;
+mod kind;
 mod model;
+mod relay;
 mod server;
-mod wire;
+mod socket;
+mod udhcpd;
 
-pub use dnsmasq::Dnsmasq;
+pub use daemon::{Daemon, Pool, Software};
+pub use forgery::Forgery;
+pub use kind::Kind;
 pub use model::{Mac, Model, Subnet};
-pub use server::{Answer, FabricDhcp, Kind, Request};
+pub use relay::Relay;
+pub use server::{Answer, FabricDhcp, Request};

@@ -6,30 +6,14 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use dhcproto::v4::{DhcpOption, Message, MessageType, OptionCode};
+use dhcproto::v4::{DhcpOption, Message, MessageType};
 
+use super::kind::Kind;
 use super::model::{Mac, Model, Subnet, empty_reply, mac};
-use super::wire::Wire;
+use super::socket::Sockets;
 use crate::namespace::Namespace;
-
-/// What a client's message is for (RFC 2131, 4.3.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// DISCOVER.
-    Discover,
-    /// REQUEST of an offer: with a server identifier.
-    Select,
-    /// REQUEST after a reboot: with an address, without a server identifier.
-    Reboot,
-    /// REQUEST with ciaddr, to the server.
-    Renew,
-    /// REQUEST with ciaddr, to everybody.
-    Rebind,
-    /// RELEASE, DECLINE, INFORM and the rest.
-    Other,
-}
 
 /// A message as it came.
 #[derive(Clone, Debug)]
@@ -57,7 +41,18 @@ pub enum Answer {
     Empty,
     /// With this address, whatever was asked for.
     Give(Ipv4Addr),
+    /// As normal, and the same once more.
+    Twice,
+    /// As normal, but only after this time; other messages overtake it.
+    Late(Duration),
+    /// As normal, with one bit changed on the way.
+    Damaged,
+    /// By so many refusals at once.
+    Naks(u32),
 }
+
+/// The headers before a DHCP message, in bytes.
+const ETHERNET_IP_UDP: usize = 14 + 20 + 8;
 
 type Rule = Box<dyn FnMut(&Request) -> Answer + Send>;
 
@@ -65,24 +60,14 @@ struct State {
     model: Model,
     rule: Rule,
     requests: Vec<Request>,
+    late: Vec<(Instant, Vec<u8>)>,
 }
 
 impl Request {
     fn new(message: Message, destination: Ipv4Addr) -> Self {
-        let options = message.opts();
-        let kind = match options.msg_type() {
-            Some(MessageType::Discover) => Kind::Discover,
-            Some(MessageType::Request) if options.contains(OptionCode::ServerIdentifier) => {
-                Kind::Select
-            }
-            Some(MessageType::Request) if message.ciaddr().is_unspecified() => Kind::Reboot,
-            Some(MessageType::Request) if destination.is_broadcast() => Kind::Rebind,
-            Some(MessageType::Request) => Kind::Renew,
-            _ => Kind::Other,
-        };
         Self {
             at: Instant::now(),
-            kind,
+            kind: Kind::of(&message, destination),
             destination,
             message,
         }
@@ -90,25 +75,53 @@ impl Request {
 }
 
 impl State {
-    fn serve(&mut self, wire: &Wire, request: Request) {
-        let reply = match (self.rule)(&request) {
-            Answer::Silence => None,
-            Answer::Normal => self.model.reply(&request.message, request.at),
-            Answer::Give(address) => self.model.reply_with(&request.message, address),
-            Answer::Nak => Some(self.refusal(&request.message)),
-            Answer::Empty => Some(empty_reply(
-                &request.message,
-                match request.kind {
-                    Kind::Discover => MessageType::Offer,
-                    _ => MessageType::Ack,
-                },
-            )),
-        };
+    fn serve(&mut self, sockets: &Sockets, request: Request) {
+        let answer = (self.rule)(&request);
+        let reply = self.reply(answer, &request);
         if let Some((reply, client)) = reply.zip(mac(&request.message)) {
             let (client, to) = destination(&request.message, &reply, client);
-            wire.send(&reply, self.model.subnet.server_id, client, to);
+            let frame = sockets.frame(&reply, self.model.subnet.server_id, client, to);
+            self.deliver(sockets, answer, frame);
         }
         self.requests.push(request);
+    }
+
+    fn reply(&mut self, answer: Answer, request: &Request) -> Option<Message> {
+        let message = &request.message;
+        match answer {
+            Answer::Silence => None,
+            Answer::Normal | Answer::Twice | Answer::Late(_) | Answer::Damaged => {
+                self.model.reply(message, request.at)
+            }
+            Answer::Give(address) => self.model.reply_with(message, address),
+            Answer::Nak | Answer::Naks(_) => Some(self.refusal(message)),
+            Answer::Empty if request.kind == Kind::Discover => {
+                Some(empty_reply(message, MessageType::Offer))
+            }
+            Answer::Empty => Some(empty_reply(message, MessageType::Ack)),
+        }
+    }
+
+    fn deliver(&mut self, sockets: &Sockets, answer: Answer, mut frame: Vec<u8>) {
+        let times = match answer {
+            Answer::Late(delay) => return self.late.push((Instant::now() + delay, frame)),
+            Answer::Damaged => {
+                // The last byte of yiaddr, which only the checksum protects.
+                frame[ETHERNET_IP_UDP + 19] ^= 1;
+                1
+            }
+            Answer::Twice => 2,
+            Answer::Naks(times) => times,
+            _ => 1,
+        };
+        (0..times).for_each(|_| sockets.send(&frame));
+    }
+
+    /// Sends the delayed replies whose time has come.
+    fn catch_up(&mut self, sockets: &Sockets) {
+        let now = Instant::now();
+        let due = self.late.extract_if(.., |(at, _)| *at <= now);
+        due.for_each(|(_, frame)| sockets.send(&frame));
     }
 
     fn refusal(&self, request: &Message) -> Message {
@@ -146,25 +159,31 @@ pub struct FabricDhcp {
 
 impl FabricDhcp {
     /// Serves `subnet` on `interface` of the machine.
-    pub(crate) fn start(namespace: &Namespace, interface: &str, subnet: Subnet) -> Self {
+    ///
+    /// # Panics
+    /// When the interface cannot be listened on.
+    pub fn start(namespace: &Namespace, interface: &str, subnet: Subnet) -> Self {
         let rule: Rule = Box::new(|_| Answer::Normal);
         let model = Model::new(subnet);
         let state = Arc::new(Mutex::new(State {
             model,
             rule,
             requests: Vec::new(),
+            late: Vec::new(),
         }));
         let stop = Arc::new(AtomicBool::new(false));
-        let wire = namespace
-            .enter(|| Wire::open(interface))
+        let sockets = namespace
+            .enter(|| Sockets::open(interface))
             .unwrap_or_else(|e| panic!("DHCP server on {interface}: {e}"));
         let (shared, stopped) = (Arc::clone(&state), Arc::clone(&stop));
         let thread = thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                if let Some((message, to)) = wire.receive().expect("own socket can be read") {
-                    let mut state = shared.lock().expect("the rule of a test does not panic");
-                    state.serve(&wire, Request::new(message, to));
+                let received = sockets.receive().expect("own socket can be read");
+                let mut state = shared.lock().expect("the rule of a test does not panic");
+                if let Some((message, to)) = received {
+                    state.serve(&sockets, Request::new(message, to));
                 }
+                state.catch_up(&sockets);
             }
         });
         Self {

@@ -10,26 +10,25 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use dhcproto::v4::{CLIENT_PORT, Message, SERVER_PORT};
 use dhcproto::{Decodable, Decoder, Encodable};
-use etherparse::PacketBuilder;
 use nix::sys::socket::{
     self, AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, SockaddrIn, sockopt,
 };
 use nix::sys::time::TimeVal;
 
 use super::model::Mac;
-use crate::packet::PacketSocket;
+use crate::packet::{self, PacketSocket};
 
-/// How long [`Wire::receive`] waits at most.
+/// How long [`Sockets::receive`] waits at most.
 const TICK: TimeVal = TimeVal::new(0, 50_000);
 
 /// Both sockets, bound to one interface.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(super) struct Sockets {
     udp: OwnedFd,
     packet: PacketSocket,
 }
 
-impl Wire {
+impl Sockets {
     /// Opens the sockets in the network namespace of the calling thread.
     pub(super) fn open(interface: &str) -> io::Result<Self> {
         Ok(Self {
@@ -56,18 +55,20 @@ impl Wire {
         Ok(message.zip(destination))
     }
 
-    /// Sends `reply` to a client at `mac` and, in the IP header, `to`.
-    pub(super) fn send(&self, reply: &Message, from: Ipv4Addr, mac: Mac, to: Ipv4Addr) {
+    /// The frame of `reply` to a client at `mac` and, in the IP header, `to`.
+    pub(super) fn frame(&self, reply: &Message, from: Ipv4Addr, mac: Mac, to: Ipv4Addr) -> Vec<u8> {
         let payload = reply.to_vec().expect("a reply can be encoded");
-        let packet = PacketBuilder::ethernet2(self.packet.mac(), mac)
-            .ipv4(from.octets(), to.octets(), 64)
-            .udp(SERVER_PORT, CLIENT_PORT);
-        let mut frame = Vec::with_capacity(packet.size(payload.len()));
-        packet
-            .write(&mut frame, &payload)
-            .expect("a frame fits into memory");
+        packet::udp(
+            (self.packet.mac(), SocketAddrV4::new(from, SERVER_PORT)),
+            (mac, SocketAddrV4::new(to, CLIENT_PORT)),
+            &payload,
+        )
+    }
+
+    /// Sends a frame.
+    pub(super) fn send(&self, frame: &[u8]) {
         // A link that is down is what some tests want.
-        let _ = self.packet.send(&frame);
+        let _ = self.packet.send(frame);
     }
 }
 

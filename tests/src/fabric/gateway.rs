@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::dhcp::{Dnsmasq, FabricDhcp, Subnet};
+use crate::dhcp::{Daemon, FabricDhcp, Pool, Software, Subnet};
 use crate::namespace::Namespace;
 
 /// VLAN and gateway of each VPC. All subnets are /24.
@@ -93,8 +93,9 @@ impl Vpc<'_> {
     }
 
     /// Starts dnsmasq: addresses from .10 on, leases of 24 h, and what `options` say.
-    pub fn dnsmasq(&self, options: &[&str]) -> Dnsmasq {
-        Dnsmasq::start(self, options)
+    pub fn dnsmasq(&self, options: &[&str]) -> Daemon {
+        let pool = Pool::of(self.gateway).leased_for(24 * 3600).with(options);
+        Daemon::start(Software::Dnsmasq, self.namespace, &self.interface(), &pool)
     }
 
     /// The settings the fabric's own DHCP server has for this VPC by default.

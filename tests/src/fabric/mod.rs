@@ -16,12 +16,14 @@
 mod gateway;
 mod leaf;
 mod point_to_point;
+mod segment;
 
 use std::cell::Cell;
 
 pub use gateway::{VPCS, Vpc};
 pub use leaf::Leaf;
 pub use point_to_point::PointToPoint;
+pub use segment::{NIC, PORT, Segment};
 
 use crate::host::Host;
 use gateway::Gateway;

@@ -15,7 +15,7 @@ mod xdp;
 
 use std::time::Duration;
 
-use hhnet_tests::dhcp::{Dnsmasq, FabricDhcp, Subnet};
+use hhnet_tests::dhcp::{Daemon, FabricDhcp, Subnet};
 use hhnet_tests::fabric::{Connection, Fabric};
 use hhnet_tests::host::Host;
 
@@ -27,7 +27,7 @@ struct Lab<Dhcp> {
     fabric: Fabric,
 }
 
-impl Lab<Dnsmasq> {
+impl Lab<Daemon> {
     /// A server whose VLAN 1001 is served by dnsmasq: 10.0.1.10/24 for 24 h.
     fn dnsmasq(connection: Connection) -> Self {
         let fabric = Fabric::new();

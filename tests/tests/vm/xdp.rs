@@ -3,7 +3,7 @@
 
 use std::net::UdpSocket;
 
-use hhnet_tests::dhcp::Dnsmasq;
+use hhnet_tests::dhcp::Daemon;
 use hhnet_tests::fabric::Connection;
 use hhnet_tests::host::Host;
 use hhnet_tests::process;
@@ -17,7 +17,7 @@ const PORTS: [&str; 2] = ["enp2s1", "enp2s2"];
 
 /// A server with a bond and an address, and leaves that pass all it is sent:
 /// they may open their ports a moment after the server does.
-fn bonded() -> Lab<Dnsmasq> {
+fn bonded() -> Lab<Daemon> {
     let lab = Lab::dnsmasq(Connection::Eslag);
     assert_eq!(
         lab.server.must("bond 1001 layer2+3 enp2s1 enp2s2"),
