@@ -4,6 +4,7 @@
 mod agent;
 mod bad_input;
 mod cleanup;
+mod dhcp;
 mod getvips;
 mod point_to_point;
 mod usage;
