@@ -135,6 +135,10 @@ fn netns(workspace: &Workspace, target: &str, filter: &[String]) -> Result<Summa
     timeout.arg(TIMEOUT.as_secs().to_string()).arg(harness);
     timeout.args(filter).env("HHNET", hhnet);
     timeout.env("HHNET_DHCP_SERVERS", servers);
+    if target == "scale" {
+        // It measures, and says what.
+        timeout.env("RUST_TEST_NOCAPTURE", "1");
+    }
     if env::var_os("RUST_TEST_THREADS").is_none() {
         timeout.env("RUST_TEST_THREADS", NETNS_THREADS);
     }

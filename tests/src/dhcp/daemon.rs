@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use ipnet::Ipv4Net;
+
 use super::{dnsmasq, isc, udhcpd};
 use crate::namespace::Namespace;
 use crate::process::Running;
@@ -25,15 +27,19 @@ pub enum Software {
     Udhcpd,
 }
 
-/// What a server leases, in a /24.
+/// What a server leases.
 #[derive(Clone, Debug)]
 pub struct Pool {
-    /// The server's own address, which clients get as their router.
+    /// The clients' router; the server itself, unless there is a relay.
     pub server: Ipv4Addr,
+    /// The clients' subnet, whose mask they get.
+    pub subnet: Ipv4Net,
     /// What may be leased.
     pub range: RangeInclusive<Ipv4Addr>,
     /// What is the server's to lease, but for nobody.
     pub closed: Option<RangeInclusive<Ipv4Addr>>,
+    /// The server's own subnet, where a relay stands between it and the clients.
+    pub own_subnet: Option<Ipv4Addr>,
     /// Lease time (option 51).
     pub lease: Duration,
     /// T1 and T2 (options 58 and 59).
@@ -44,12 +50,14 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Leases of two minutes from .10 to .99 of the server's subnet.
+    /// Leases of two minutes from .10 to .99 of the server's /24.
     pub fn of(server: Ipv4Addr) -> Self {
         Self {
             server,
+            subnet: Ipv4Net::new_assert(server, 24).trunc(),
             range: in_subnet(server, 10)..=in_subnet(server, 99),
             closed: None,
+            own_subnet: None,
             lease: Duration::from_secs(120),
             times: None,
             more: Vec::new(),
@@ -73,6 +81,12 @@ impl Pool {
     pub fn moved(mut self) -> Self {
         self.closed = Some(self.range);
         self.range = in_subnet(self.server, 150)..=in_subnet(self.server, 159);
+        self
+    }
+
+    /// The same, for clients behind a relay; the server itself is in this /24.
+    pub fn behind_relay(mut self, own_subnet: Ipv4Addr) -> Self {
+        self.own_subnet = Some(own_subnet);
         self
     }
 

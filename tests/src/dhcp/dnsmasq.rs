@@ -19,11 +19,9 @@ pub(super) fn command(
          --user=root --log-facility=- --log-dhcp",
     );
     let (first, last) = (pool.range.start(), pool.range.end());
-    let lease = pool.lease.as_secs();
+    let (netmask, lease) = (pool.subnet.netmask(), pool.lease.as_secs());
     command
-        .arg(format!(
-            "--dhcp-range={first},{last},255.255.255.0,{lease}s"
-        ))
+        .arg(format!("--dhcp-range={first},{last},{netmask},{lease}s"))
         .arg(format!("--interface={interface}"))
         .arg(format!("--dhcp-leasefile={}", files.leases))
         .arg(format!("--pid-file={}", files.pid));

@@ -29,7 +29,7 @@ pub(super) fn command(
 /// It has no option 121 of its own, but takes any that is declared. A renewal in the
 /// first quarter of a lease would bring no new time (dhcp-cache-threshold).
 fn configuration(pool: &Pool) -> String {
-    let [a, b, c, _] = pool.server.octets();
+    let (network, netmask) = (pool.subnet.network(), pool.subnet.netmask());
     let (first, last) = (pool.range.start(), pool.range.end());
     let lease = pool.lease.as_secs();
     let mut text = format!(
@@ -46,6 +46,9 @@ fn configuration(pool: &Pool) -> String {
         let _ = writeln!(text, "option dhcp-renewal-time {renewal};");
         let _ = writeln!(text, "option dhcp-rebinding-time {rebinding};");
     }
+    if let Some(subnet) = pool.own_subnet {
+        let _ = writeln!(text, "subnet {subnet} netmask 255.255.255.0 {{ }}");
+    }
     // About addresses that are in no pool at all it is silent.
     let closed = pool.closed.as_ref().map_or_else(String::new, |closed| {
         let (first, last) = (closed.start(), closed.end());
@@ -53,7 +56,7 @@ fn configuration(pool: &Pool) -> String {
     });
     let _ = writeln!(
         text,
-        "subnet {a}.{b}.{c}.0 netmask 255.255.255.0 {{\n\
+        "subnet {network} netmask {netmask} {{\n\
          range {first} {last};\n\
          option routers {};\n\
          {closed}\n\

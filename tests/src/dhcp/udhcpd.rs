@@ -35,11 +35,12 @@ fn configuration(interface: &str, pool: &Pool, files: &Files) -> String {
          auto_time 1\n\
          min_lease 1\n\
          opt lease {}\n\
-         opt subnet 255.255.255.0\n\
+         opt subnet {}\n\
          opt router {}\n",
         files.leases,
         files.pid,
         pool.lease.as_secs(),
+        pool.subnet.netmask(),
         pool.server,
     );
     if let Some((renewal, rebinding)) = pool.times {

@@ -31,6 +31,7 @@ pub(super) struct Dhcp {
 pub struct Frame {
     /// Where it goes.
     pub way: Way,
+    pub(super) broadcast: bool,
     pub(super) dhcp: Option<Dhcp>,
 }
 
@@ -42,6 +43,7 @@ impl Frame {
         let ethertype = bytes.get(12..14)?;
         (ethertype == IPV4 || ethertype == ARP).then(|| Self {
             way,
+            broadcast: bytes.starts_with(&[0xff; 6]),
             dhcp: dhcp(bytes),
         })
     }
@@ -54,6 +56,11 @@ impl Frame {
     /// Whether it is a DHCP message of this kind.
     pub fn is(&self, kind: Kind) -> bool {
         self.kind() == Some(kind)
+    }
+
+    /// Whether it is for everybody, by its hardware address.
+    pub fn is_broadcast(&self) -> bool {
+        self.broadcast
     }
 
     /// Whether it is any DHCP message.

@@ -12,6 +12,7 @@ mod frame;
 mod passage;
 mod thread;
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -21,7 +22,7 @@ pub use chance::Chance;
 pub use frame::{Frame, Way};
 pub use passage::Passage;
 
-use crate::dhcp::Kind;
+use crate::dhcp::{Forgery, Kind, Mac};
 use crate::namespace::Namespace;
 
 /// The wire's own end of each veth pair: toward the server, toward the network.
@@ -98,6 +99,12 @@ impl Wire {
     /// From now on, lets everything pass.
     pub fn heal(&self) {
         self.treat(|_, _| Fate::Pass);
+    }
+
+    /// Someone who speaks to the server from within the wire, past the rule and the
+    /// record: both read messages with a decoder that bad ones make panic.
+    pub fn forgery(&self, from: Ipv4Addr, client: Mac) -> Forgery {
+        Forgery::new(&self.namespace, ENDS[0], from, client)
     }
 
     /// Takes the server's carrier away.

@@ -13,25 +13,6 @@ use hhnet_tests::wire::Fate;
 
 use super::{assert_between, has, lease, leased, secs, wait_for};
 
-/// Makes a test of each function for each server.
-macro_rules! with_every_server {
-    ($($test:ident),* $(,)?) => {
-        with_every_server!(dnsmasq, Dnsmasq: $($test),*);
-        with_every_server!(isc, Isc: $($test),*);
-        with_every_server!(udhcpd, Udhcpd: $($test),*);
-    };
-    ($module:ident, $software:ident: $($test:ident),*) => {
-        mod $module {
-            $(
-                #[test]
-                fn $test() {
-                    super::$test(hhnet_tests::dhcp::Software::$software);
-                }
-            )*
-        }
-    };
-}
-
 with_every_server!(
     an_address_is_leased_and_put_in_force,
     a_lease_is_renewed_by_unicast_without_a_flap,

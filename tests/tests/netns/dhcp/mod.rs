@@ -4,14 +4,46 @@
 //! Where a test needs a short lease of dnsmasq, whose shortest is two minutes, it
 //! has the server name a T1 and a T2 of seconds (options 58 and 59).
 
-mod interop;
+/// Makes a test of each function for each server.
+macro_rules! with_every_server {
+    ($($test:ident),* $(,)?) => {
+        with_every_server!(dnsmasq, Dnsmasq: $($test),*);
+        with_every_server!(isc, Isc: $($test),*);
+        with_every_server!(udhcpd, Udhcpd: $($test),*);
+    };
+    ($module:ident, $software:ident: $($test:ident),*) => {
+        mod $module {
+            $(
+                #[test]
+                fn $test() {
+                    super::$test(hhnet_tests::dhcp::Software::$software);
+                }
+            )*
+        }
+    };
+}
 
+mod carrier;
+mod conflict;
+mod faults;
+mod identity;
+mod interference;
+mod interop;
+mod malformed;
+mod options;
+mod reboot;
+mod relay;
+mod rogue;
+mod short;
+
+use std::fs;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use hhnet_tests::dhcp::Kind;
 use hhnet_tests::fabric::NIC;
 use hhnet_tests::host::Host;
+use hhnet_tests::namespace::Process;
 use hhnet_tests::wait::{self, PATIENCE};
 use hhnet_tests::wire::{Passage, Wire};
 
@@ -49,6 +81,27 @@ fn has(server: &Host, address: Ipv4Addr) -> bool {
 fn wait_for(wire: &Wire, kind: Kind, number: usize) -> Passage {
     let seen = wait::poll(PATIENCE, || wire.seen(kind).get(number - 1).cloned());
     seen.unwrap_or_else(|| panic!("only {} {kind:?} came", wire.seen(kind).len()))
+}
+
+/// The process of the server's agent.
+#[track_caller]
+fn agent(server: &Host) -> i32 {
+    let processes = server.hhnet_processes();
+    let is_agent = |process: &&Process| process.cmdline.ends_with("hhnet agent");
+    let agent = processes.iter().find(is_agent);
+    agent
+        .unwrap_or_else(|| panic!("no agent: {processes:?}"))
+        .pid
+}
+
+/// A memory figure of a process in bytes, by its name in /proc/PID/status.
+#[track_caller]
+fn memory(pid: i32, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+    let value = lines.find(|(key, _)| *key == name).map(|(_, value)| value);
+    let kilobytes = value.and_then(|value| value.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    1024 * kilobytes.unwrap_or_else(|| panic!("process {pid} has no {name}"))
 }
 
 #[track_caller]

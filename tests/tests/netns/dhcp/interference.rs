@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Others change the interface under hhnet's feet.
+
+use std::time::Instant;
+
+use hhnet_tests::dhcp::{Kind, Software};
+use hhnet_tests::fabric::{NIC, Segment};
+use hhnet_tests::monitor::Monitor;
+use hhnet_tests::wait::{self, PATIENCE};
+use hhnet_tests::wire::Way;
+
+use super::{agent, assert_between, has, lease, leased, secs, wait_for};
+
+#[test]
+fn an_address_that_somebody_removes_is_back_within_a_second() {
+    let segment = Segment::new();
+    let _daemon = segment.serve(Software::Dnsmasq, &Segment::pool());
+    let server = segment.server();
+    let address = lease(&server);
+    let routes = server.ip("route show");
+    for _ in 0..3 {
+        server.ip(&format!("addr del {address}/24 dev {NIC}"));
+        wait::until("the address is back", secs(1), || has(&server, address));
+        wait::until("the routes are back", secs(1), || {
+            server.ip("route show") == routes
+        });
+    }
+}
+
+/// What systemd-networkd and people do: no address, link down. Nothing is said
+/// while it is, and all is back when it is up again.
+#[test]
+fn an_interface_that_is_flushed_and_set_down_is_left_alone_until_it_is_up() {
+    let segment = Segment::with_wire(1);
+    let _daemon = segment.serve(Software::Dnsmasq, &Segment::pool().renewed_after(2, 4));
+    let server = segment.server();
+    let address = lease(&server);
+    server.namespace().ip_batch(&format!(
+        "addr flush dev {NIC}
+         link set {NIC} down"
+    ));
+    let down = Instant::now();
+    let monitor = Monitor::of(server.namespace());
+    let said = || {
+        let mut passages = segment.wire().passages();
+        passages.retain(|passage| passage.way == Way::Out && passage.at > down);
+        passages
+    };
+    wait::throughout(secs(4), "nothing is sent", || said().is_empty());
+    assert!(
+        monitor.times_set(address) <= 1,
+        "the address is not fought for: {:?}",
+        monitor.events()
+    );
+    server.ip(&format!("link set {NIC} up"));
+    wait::until("the address is back", secs(3), || has(&server, address));
+    wait::until("the default route is back", secs(1), || {
+        server.ip("route show").contains("default via 10.0.1.1")
+    });
+}
+
+/// The session of an interface ends with it; the agent and its other lease go on.
+#[test]
+fn an_interface_that_is_deleted_takes_its_lease_with_it_and_no_more() {
+    let segment = Segment::with_wire(2);
+    let _daemon = segment.serve(Software::Dnsmasq, &Segment::pool().renewed_after(2, 4));
+    let server = segment.server();
+    let address = lease(&server);
+    let before = agent(&server);
+    for round in 1..=2 {
+        server.ip(&format!(
+            "link add link {NIC} name mac0 address 02:00:00:00:00:0{round} type macvlan mode private"
+        ));
+        let other = leased(&server.must("dhcp mac0 --xdp=off"));
+        assert_ne!(other, address);
+        server.ip("link del mac0");
+        server.must("status");
+    }
+    let renewals = segment.wire().seen(Kind::Renew).len();
+    wait_for(segment.wire(), Kind::Renew, renewals + 2);
+    assert!(has(&server, address));
+    assert_eq!(agent(&server), before, "the agent is the same");
+}
+
+/// Deleted while it is still looking for a server: the command fails at once.
+#[test]
+fn an_interface_that_is_deleted_ends_the_command_that_waits_for_it() {
+    use hhnet_tests::process::Running;
+    let segment = Segment::with_wire(3);
+    let server = segment.server();
+    server.ip(&format!(
+        "link add link {NIC} name mac0 type macvlan mode private"
+    ));
+    let mut verb = Running::start(&mut server.hhnet_command("dhcp mac0 --xdp=off"));
+    wait_for(segment.wire(), Kind::Discover, 1);
+    let deleted = Instant::now();
+    server.ip("link del mac0");
+    assert!(!verb.wait(PATIENCE).success());
+    assert_between("the failure", 0.0, 2.0, deleted.elapsed());
+    wait::until("it says why", secs(1), || verb.stderr().contains("mac0"));
+}

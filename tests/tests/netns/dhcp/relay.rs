@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A server behind a relay, as in most networks with more than one subnet.
+
+use std::net::Ipv4Addr;
+
+use dhcproto::v4::{DhcpOption, OptionCode};
+use hhnet_tests::dhcp::{Daemon, Kind, Relay, Software};
+use hhnet_tests::fabric::Segment;
+use hhnet_tests::monitor::Monitor;
+use hhnet_tests::namespace::Namespace;
+use hhnet_tests::wait::{self, PATIENCE};
+use hhnet_tests::wire::Fate;
+
+use super::{has, lease, wait_for};
+
+const OFFICE: Ipv4Addr = Ipv4Addr::new(10, 0, 9, 2);
+
+/// The machine of the server, two hops away: 10.0.9.2, reached over the router.
+fn office(router: &Namespace) -> Namespace {
+    let office = Namespace::new("office");
+    router.sysctl("net/ipv4/ip_forward", "1");
+    router.ip_batch(&format!(
+        "link add uplink type veth peer name port netns {}
+         addr add 10.0.9.1/24 dev uplink
+         link set uplink up",
+        office.path()
+    ));
+    office.ip_batch(&format!(
+        "addr add {OFFICE}/24 dev port
+         link set port up
+         route add 10.0.1.0/24 via 10.0.9.1"
+    ));
+    office
+}
+
+/// Renewals go to the server itself, past the relay; when they are not answered,
+/// the broadcast finds the relay again.
+#[test]
+fn isc_behind_a_relay_leases_renews_and_rebinds() {
+    let segment = Segment::with_wire(1);
+    let office = office(segment.router());
+    let pool = Segment::pool()
+        .renewed_after(2, 4)
+        .behind_relay(Ipv4Addr::new(10, 0, 9, 0));
+    let _daemon = Daemon::start(Software::Isc, &office, "port", &pool);
+    let relay = Relay::start(segment.router(), "port", "uplink", OFFICE);
+    let server = segment.server();
+    let wire = segment.wire();
+
+    let address = lease(&server);
+    let monitor = Monitor::of(server.namespace());
+    let ack = wait_for(wire, Kind::Ack, 1);
+    let identifier = ack.option(OptionCode::ServerIdentifier);
+    assert_eq!(identifier, Some(&DhcpOption::ServerIdentifier(OFFICE)));
+    assert!(
+        relay.log().contains("Forwarded BOOTREPLY"),
+        "{}",
+        relay.log()
+    );
+
+    let renewal = wait_for(wire, Kind::Renew, 1);
+    assert_eq!(renewal.destination, OFFICE);
+    wait::until("the renewal is in force", PATIENCE, || {
+        monitor.times_set(address) == 1
+    });
+    wire.treat(|frame, _| match frame.is(Kind::Renew) {
+        true => Fate::Drop,
+        false => Fate::Pass,
+    });
+    let rebinding = wait_for(wire, Kind::Rebind, 1);
+    assert!(rebinding.destination.is_broadcast());
+    wait::until("the rebinding is in force", PATIENCE, || {
+        monitor.times_set(address) >= 2
+    });
+    assert!(has(&server, address));
+    assert_eq!(monitor.losses(), []);
+}
