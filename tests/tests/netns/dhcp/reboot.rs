@@ -64,9 +64,9 @@ fn a_killed_agent_whose_address_is_refused_gets_another(software: Software) {
 
     let other = lease(&server);
     assert!(moved.range.contains(&other), "{other}");
-    assert!(!segment.wire().seen(Kind::Nak).is_empty());
-    wait::until("the old address is gone", PATIENCE, || has(&server, other));
     assert_ne!(other, address);
+    wait::until("the old address is gone", PATIENCE, || has(&server, other));
+    assert!(!segment.wire().seen(Kind::Nak).is_empty());
 }
 
 /// The fabric's server knows no INIT-REBOOT, and in L3 mode gives ten seconds again.
