@@ -151,9 +151,7 @@ fn times_set(monitor: &Monitor) -> HashMap<Ipv4Addr, u32> {
 
 fn agent(server: &Host) -> i32 {
     let processes = server.hhnet_processes();
-    let agent = processes
-        .iter()
-        .find(|p| p.cmdline.ends_with("hhnet agent"));
+    let agent = processes.iter().find(|p| p.cmdline.ends_with(" agent"));
     agent.expect("there is an agent").pid
 }
 

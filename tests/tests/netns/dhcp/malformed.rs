@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use hhnet_tests::dhcp::{Answer, Kind};
 use hhnet_tests::fabric::{NIC, Segment};
+use hhnet_tests::host::Host;
 use hhnet_tests::monitor::Monitor;
 use hhnet_tests::process::Running;
 use hhnet_tests::wait::{self, PATIENCE};
@@ -16,8 +17,9 @@ use super::{agent, has, memory, secs, wait_for};
 const OFFER: u8 = 2;
 const ACK: u8 = 5;
 
-/// Offsets in a frame: of the IPv4 header's fields, of the UDP length.
-const VERSION_IHL: usize = 14;
+/// Offsets in a frame: of the IPv4 header, of its fields, of the UDP length.
+const ETHERNET: usize = 14;
+const VERSION_IHL: usize = ETHERNET;
 const TOTAL_LENGTH: usize = 16;
 const FRAGMENT: usize = 20;
 const PROTOCOL: usize = 23;
@@ -29,8 +31,12 @@ const HTYPE: usize = 1;
 const HLEN: usize = 2;
 const MAGIC: usize = 236;
 
-/// Sends everything bad that can be made of one good reply to `question`.
-fn flood(segment: &Segment, question: &Passage, kind: u8) {
+/// So many frames fit into the agent's socket, by default.
+const BURST: usize = 100;
+
+/// Sends everything bad that can be made of one good reply to `question`, in bursts
+/// between which the agent answers another question.
+fn flood(segment: &Segment, server: &Host, question: &Passage, kind: u8) {
     let client = question.message.chaddr();
     let client = client.try_into().expect("an Ethernet address");
     let forgery = segment.wire().forgery(Segment::address(1), client);
@@ -41,11 +47,14 @@ fn flood(segment: &Segment, question: &Passage, kind: u8) {
         (1, &[255, 255, 255, 0]),
     ];
     let good = forgery.reply(kind, question.message.xid(), to, &options);
-    for message in bad_messages(&good) {
-        forgery.send(&forgery.frame(&message, to));
-    }
-    for frame in bad_frames(&forgery.frame(&good, to)) {
-        forgery.send(&frame);
+    let mut frames: Vec<_> = bad_messages(&good)
+        .iter()
+        .map(|message| forgery.frame(message, to))
+        .collect();
+    frames.extend(bad_frames(&forgery.frame(&good, to)));
+    for burst in frames.chunks(BURST) {
+        burst.iter().for_each(|frame| forgery.send(frame));
+        server.must("status");
     }
 }
 
@@ -79,7 +88,7 @@ fn bad_messages(good: &[u8]) -> Vec<Vec<u8>> {
     bad
 }
 
-/// Headers that lie, fragments, and frames cut at each byte.
+/// Headers that lie, fragments, frames cut at each byte, and with each bit changed.
 fn bad_frames(good: &[u8]) -> Vec<Vec<u8>> {
     let mut bad: Vec<_> = [
         (VERSION_IHL, 0x4f),
@@ -95,7 +104,11 @@ fn bad_frames(good: &[u8]) -> Vec<Vec<u8>> {
     ]
     .map(|(at, value)| changed(good, at, value))
     .to_vec();
-    bad.extend((14..good.len()).map(|length| good[..length].to_vec()));
+    bad.extend((ETHERNET..good.len()).map(|length| good[..length].to_vec()));
+    bad.extend(
+        (ETHERNET..good.len())
+            .flat_map(|at| (0..8).map(move |bit| changed(good, at, good[at] ^ (1 << bit)))),
+    );
     bad
 }
 
@@ -114,7 +127,7 @@ fn a_flood_of_nonsense_changes_nothing_while_a_server_is_looked_for() {
     let mut verb = Running::start(&mut server.hhnet_command(&format!("dhcp {NIC} --xdp=off")));
     let question = wait_for(segment.wire(), Kind::Discover, 1);
     let (pid, before) = (agent(&server), memory(agent(&server), "VmRSS"));
-    flood(&segment, &question, OFFER);
+    flood(&segment, &server, &question, OFFER);
     assert!(
         segment.wire().seen(Kind::Select).is_empty(),
         "one was believed"
@@ -145,7 +158,7 @@ fn a_flood_of_nonsense_changes_nothing_while_a_lease_is_renewed() {
     let pid = agent(&server);
     let monitor = Monitor::of(server.namespace());
     let question = wait_for(segment.wire(), Kind::Renew, 1);
-    flood(&segment, &question, ACK);
+    flood(&segment, &server, &question, ACK);
     assert!(monitor.events().is_empty(), "{:?}", monitor.events());
 
     wait_for(segment.wire(), Kind::Rebind, 1);

@@ -87,7 +87,7 @@ fn wait_for(wire: &Wire, kind: Kind, number: usize) -> Passage {
 #[track_caller]
 fn agent(server: &Host) -> i32 {
     let processes = server.hhnet_processes();
-    let is_agent = |process: &&Process| process.cmdline.ends_with("hhnet agent");
+    let is_agent = |process: &&Process| process.cmdline.ends_with(" agent");
     let agent = processes.iter().find(is_agent);
     agent
         .unwrap_or_else(|| panic!("no agent: {processes:?}"))

@@ -11,7 +11,7 @@ use hhnet_tests::monitor::Monitor;
 use hhnet_tests::wait::{self, PATIENCE};
 use hhnet_tests::wire::{Fate, Frame, Way, Wire};
 
-use super::secs;
+use super::{assert_between, secs};
 
 /// As ISC's server plays it: no address in ciaddr (at byte 12) means ten seconds.
 const ISC_L3: [&str; 2] = [
@@ -25,6 +25,10 @@ fn isc_first_shows_the_short_lease_then_the_long_one() {
     let segment = Segment::with_wire(1);
     let _daemon = segment.serve(Software::Isc, &Segment::pool().with(&ISC_L3));
     assert_held(&segment);
+    let wire = segment.wire();
+    let granted = wire.seen(Kind::Ack)[0].at;
+    let renewal = wire.seen(Kind::Renew)[0].at;
+    assert_between("the renewal", 4.0, 6.0, renewal - granted);
 }
 
 #[test]
