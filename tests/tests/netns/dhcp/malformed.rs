@@ -40,13 +40,18 @@ fn flood(segment: &Segment, server: &Host, question: &Passage, kind: u8) {
     let client = question.message.chaddr();
     let client = client.try_into().expect("an Ethernet address");
     let forgery = segment.wire().forgery(Segment::address(1), client);
-    let to = Segment::address(66);
+    let wrong = Segment::address(66);
+    // A client with an address hears through the stack what is for that alone.
+    let to = match question.message.ciaddr() {
+        address if address.is_unspecified() => wrong,
+        address => address,
+    };
     let options: [(u8, &[u8]); 3] = [
         (54, &[10, 0, 1, 1]),
         (51, &[0, 0, 0, 60]),
         (1, &[255, 255, 255, 0]),
     ];
-    let good = forgery.reply(kind, question.message.xid(), to, &options);
+    let good = forgery.reply(kind, question.message.xid(), wrong, &options);
     let mut frames: Vec<_> = bad_messages(&good)
         .iter()
         .map(|message| forgery.frame(message, to))
