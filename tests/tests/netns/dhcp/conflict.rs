@@ -11,7 +11,7 @@ use super::{has, lease_with, wait_for};
 #[test]
 fn an_address_in_use_is_declined_and_another_one_leased() {
     let segment = Segment::with_wire(1);
-    let squatter = segment.neighbour("squatter", 10);
+    let _squatter = segment.neighbour("squatter", 10);
     let _daemon = segment.serve(Software::Dnsmasq, &Segment::pool());
     let server = segment.server();
     let monitor = Monitor::of(server.namespace());
@@ -30,7 +30,7 @@ fn an_address_in_use_is_declined_and_another_one_leased() {
     assert!(declined.destination.is_broadcast());
     let was_set = |event: &Event| matches!(event, Event::AddressSet(a, _) if *a != address);
     assert!(!monitor.events().iter().any(was_set), "never set");
-    squatter.must("ping -c 1 -W 2 10.0.1.1");
+    server.namespace().must("ping -c 1 -W 2 10.0.1.10");
 }
 
 #[test]
