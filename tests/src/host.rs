@@ -227,6 +227,16 @@ impl Host {
                 .filter(|l| !own.contains(l))
                 .map(|link| format!("link {link} is left")),
         );
+        // Those of links that are gone are gone with them.
+        let leased = [
+            "-4 -o addr show dynamic",
+            "-4 -o route show table all proto dhcp",
+        ];
+        found.extend(leased.iter().flat_map(|view| {
+            let shown = self.ip(view);
+            let left = |line: &str| format!("of a lease is left: {}", line.trim());
+            shown.lines().map(left).collect::<Vec<_>>()
+        }));
         let details = self.ip("-d -o link show");
         found.extend(
             details
