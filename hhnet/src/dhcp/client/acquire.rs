@@ -72,7 +72,7 @@ impl Client {
             exchange,
             delay,
             spare: None,
-            next: now + wait,
+            next: now + self.pause(wait),
         };
     }
 
@@ -213,7 +213,8 @@ impl Client {
     /// About 1, 2, 4, 8 s after the first, second, … message.
     fn backoff(&mut self, sent: u32) -> Duration {
         let delay = Duration::from_secs(1 << sent.saturating_sub(1).min(6));
-        self.around(delay, delay / 4)
+        let delay = self.around(delay, delay / 4);
+        self.pause(delay)
     }
 }
 

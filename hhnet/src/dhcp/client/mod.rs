@@ -43,6 +43,9 @@ use super::{
 const HURRY: Duration = Duration::from_secs(12);
 /// However often the link changes, broadcasts are at least this far apart.
 const GAP: Duration = Duration::from_millis(200);
+/// Quick repetitions after a member has joined the aggregate: the partner opens
+/// its end up to 0.3 s after ours, and what comes before that is lost.
+const QUICK: u32 = 2;
 
 /// One exchange of messages, under one transaction number.
 #[derive(Debug, Clone, Copy)]
@@ -122,6 +125,8 @@ pub struct Client {
     link_up: bool,
     /// Until when DISCOVERs are repeated quickly.
     hurry: Duration,
+    /// Quick repetitions left.
+    quick: u32,
     /// When the last broadcast left.
     spoke: Option<Duration>,
     /// Delay before the next DISCOVER after a NAK; zero after an ACK.
@@ -149,6 +154,7 @@ impl Client {
             state: State::NoLink,
             link_up: false,
             hurry: Duration::ZERO,
+            quick: 0,
             spoke: None,
             nak_delay: Duration::ZERO,
             shunned: None,
@@ -231,6 +237,7 @@ impl Client {
             | State::Requesting { next, .. }
             | State::Rebooting { next, .. } => {
                 self.hurry = now + HURRY;
+                self.quick = QUICK;
                 *next = soon.min(*next);
             }
             State::NoLink
@@ -372,6 +379,18 @@ impl Client {
     /// Now, unless a broadcast has just left.
     fn soon(&self, now: Duration) -> Duration {
         self.spoke.map_or(now, |spoke| now.max(spoke + GAP))
+    }
+
+    /// The pause before a message is repeated: `usual`, or a short one right
+    /// after the way to the servers has opened.
+    fn pause(&mut self, usual: Duration) -> Duration {
+        match self.quick.checked_sub(1) {
+            Some(left) => {
+                self.quick = left;
+                usual.min(self.around(GAP + GAP / 4, GAP / 4))
+            }
+            None => usual,
+        }
     }
 
     /// A moment at most `spread` away from `middle`.
