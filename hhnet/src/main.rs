@@ -152,6 +152,8 @@ fn run_agent() -> io::Result<u8> {
     log::to_file();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // For loading programs, and closing sockets.
+        .max_blocking_threads(4)
         .build()?;
     match runtime.block_on(agent::run()) {
         Ok(()) => Ok(0),

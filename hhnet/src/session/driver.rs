@@ -185,6 +185,12 @@ impl Driver {
         if self.retry.is_none_or(|retry| retry <= clock::now()) {
             self.apply_lease().await;
         }
+        // First of all the news: a command may wait for it.
+        self.report.send_replace(Report {
+            state: self.client.state(),
+            lease: self.applied.clone(),
+            counters: self.client.counters().clone(),
+        });
         self.open_sockets();
         while let Some(transmit) = self.client.poll_transmit() {
             if let Err(error) = self.send(&transmit).await {
@@ -192,11 +198,6 @@ impl Driver {
                 debug!("{}: sending: {error}", self.device.name);
             }
         }
-        self.report.send_replace(Report {
-            state: self.client.state(),
-            lease: self.applied.clone(),
-            counters: self.client.counters().clone(),
-        });
     }
 
     fn tell(&self, event: &Event) {
@@ -291,13 +292,13 @@ impl Driver {
         // Where another client holds the port, replies are heard beside it.
         let raw = listen == Listen::Link || listen == Listen::Port && self.port.is_none();
         if !raw {
-            self.raw = None;
+            close(&mut self.raw);
         } else if self.raw.is_none() {
             let opened = RawSocket::dhcp(self.device.index);
             self.raw = self.complain("opening a packet socket", opened);
         }
         if self.client.watched().is_none() {
-            self.arp = None;
+            close(&mut self.arp);
         } else if self.arp.is_none() {
             let opened = RawSocket::arp(self.device.index);
             self.arp = self.complain("opening a packet socket for ARP", opened);
@@ -352,7 +353,9 @@ impl Driver {
             .map_or(Ipv4Addr::UNSPECIFIED, |lease| lease.prefix.address);
         let packet = packet::wrap(source, server, message);
         let socket = RawSocket::sender(self.device.index)?;
-        socket.send(&packet, self.neighbor.unwrap_or(BROADCAST))
+        let sent = socket.send(&packet, self.neighbor.unwrap_or(BROADCAST));
+        socket.close();
+        sent
     }
 
     /// Gives the lease back and takes away what it has set. The message goes
@@ -382,6 +385,12 @@ impl Driver {
             !all.iter()
                 .any(|a| a.index == self.device.index && a.address == address)
         })
+    }
+}
+
+fn close(socket: &mut Option<RawSocket>) {
+    if let Some(socket) = socket.take() {
+        socket.close();
     }
 }
 

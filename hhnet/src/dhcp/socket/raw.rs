@@ -99,6 +99,14 @@ impl RawSocket {
         self.socket.get_ref().send_to(packet, &to).map(drop)
     }
 
+    /// Closes the socket on another thread: the kernel waits until no CPU
+    /// delivers packets to it any more (`synchronize_net` in packet_release),
+    /// which takes milliseconds that nobody here has to wait for.
+    pub fn close(self) {
+        let socket = self.socket.into_inner();
+        tokio::task::spawn_blocking(move || drop(socket));
+    }
+
     /// Receives one packet.
     ///
     /// # Errors
