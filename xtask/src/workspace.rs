@@ -53,6 +53,11 @@ impl Workspace {
         self.target.join("servers")
     }
 
+    /// Programs of others, a root each.
+    pub(crate) fn peers(&self) -> PathBuf {
+        self.target.join("peers")
+    }
+
     /// The static binary that `cargo xtask dist` makes.
     pub(crate) fn dist_binary(&self) -> PathBuf {
         self.target.join("dist/hhnet")

@@ -6,6 +6,7 @@ pub(crate) mod apt;
 mod bpf;
 mod bzimage;
 mod cargo_tool;
+pub(crate) mod debs;
 pub(crate) mod kernel;
 pub(crate) mod servers;
 
