@@ -16,11 +16,13 @@
 //! | `monitor`   | every change of addresses and routes, as it happens            |
 //! | `xdp`       | an XDP program that is not hhnet's                             |
 //! | `story`     | the demo, as a user would type it                              |
+//! | `bench`     | hhnet against other DHCP clients                               |
 //!
 //! hhnet is only ever seen from outside: argv in; stdout, stderr, exit status
 //! and the state of the kernel out. A fixture that cannot be built panics: there
 //! is nothing a test could do about it.
 
+pub mod bench;
 pub mod dhcp;
 pub mod fabric;
 pub mod host;

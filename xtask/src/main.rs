@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `cargo xtask`: everything done to the repository.
 
+mod bench;
 mod check;
 mod demo;
 mod dist;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use bench::Benchmark;
 use payload::Payload;
 use setup::Needs;
 use setup::kernel::Kernel;
@@ -53,6 +55,11 @@ enum Task {
         #[arg(last = true)]
         filter: Vec<String>,
     },
+    /// Compare hhnet with others
+    Bench {
+        #[command(subcommand)]
+        benchmark: Benchmark,
+    },
     /// Check formatting, lints, unit tests and dependencies
     Check,
     /// Build hhnet as one static file, target/dist/hhnet
@@ -81,7 +88,11 @@ impl Task {
         match self {
             Self::Check | Self::Dist => Needs::Build,
             Self::Test { rungs, .. } if rungs[..] == [Rung::Unit] => Needs::Build,
-            Self::Test { .. } | Self::Demo { .. } | Self::Vm { .. } | Self::Setup => Needs::Lab,
+            Self::Test { .. }
+            | Self::Bench { .. }
+            | Self::Demo { .. }
+            | Self::Vm { .. }
+            | Self::Setup => Needs::Lab,
         }
     }
 }
@@ -115,6 +126,10 @@ fn run(task: Task) -> Result<ExitCode> {
             } else {
                 ExitCode::FAILURE
             })
+        }
+        Task::Bench { benchmark } => {
+            bench::run(&workspace, benchmark)?;
+            Ok(ExitCode::SUCCESS)
         }
         Task::Check => {
             setup::provision_cargo_deny(&workspace)?;

@@ -21,22 +21,20 @@ const PROFILE: [&str; 4] = ["--profile", "lab", "--target", STATIC_TARGET];
 pub(crate) struct Payload {
     pub(crate) init: PathBuf,
     pub(crate) programs: Vec<(String, PathBuf)>,
+    /// Files and directories, and their paths in the guest.
+    pub(crate) copies: Vec<(String, PathBuf)>,
 }
 
 impl Payload {
     /// Builds hhnet and the lab.
     pub(crate) fn build(workspace: &Workspace) -> Result<Self> {
         let hhnet = dist::build(workspace)?;
-        let mut cargo = workspace.static_cargo();
-        cargo.arg("build").args(PACKAGE).arg("--bins").args(PROFILE);
-        process::visible(&mut cargo).context("building the lab")?;
-        let built = workspace.target().join(STATIC_TARGET).join("lab");
+        let init = lab_program(workspace, "vm-init")?;
+        let lab = init.with_file_name("lab");
         Ok(Self {
-            init: built.join("vm-init"),
-            programs: vec![
-                ("hhnet".to_owned(), hhnet),
-                ("lab".to_owned(), built.join("lab")),
-            ],
+            init,
+            programs: vec![("hhnet".to_owned(), hhnet), ("lab".to_owned(), lab)],
+            copies: Vec::new(),
         })
     }
 
@@ -45,6 +43,21 @@ impl Payload {
         self.programs.push((name.to_owned(), program));
         self
     }
+
+    /// Adds a file or a directory, at a path in the guest.
+    pub(crate) fn with_copy(mut self, path: &str, from: PathBuf) -> Self {
+        self.copies.push((path.to_owned(), from));
+        self
+    }
+}
+
+/// Builds the programs of the lab. Returns the one of that name.
+pub(crate) fn lab_program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let mut cargo = workspace.static_cargo();
+    cargo.arg("build").args(PACKAGE).arg("--bins").args(PROFILE);
+    process::visible(&mut cargo).context("building the lab")?;
+    let built = workspace.target().join(STATIC_TARGET).join("lab");
+    Ok(built.join(name))
 }
 
 /// Builds a target of the black-box tests and returns its executable, a libtest harness.

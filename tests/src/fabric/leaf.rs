@@ -172,11 +172,11 @@ pub(super) fn uplink(number: u8) -> String {
     format!("leaf{number}")
 }
 
-fn port_name(server: u8, nic: u8) -> String {
+pub(super) fn port_name(server: u8, nic: u8) -> String {
     format!("s{server}p{nic}")
 }
 
-fn lag_name(server: u8) -> String {
+pub(super) fn lag_name(server: u8) -> String {
     format!("s{server}lag")
 }
 

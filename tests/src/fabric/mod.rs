@@ -17,6 +17,7 @@ mod gateway;
 mod leaf;
 mod point_to_point;
 mod segment;
+mod strict;
 
 use std::cell::Cell;
 
@@ -24,6 +25,7 @@ pub use gateway::{VPCS, Vpc};
 pub use leaf::Leaf;
 pub use point_to_point::PointToPoint;
 pub use segment::{NIC, PORT, Segment};
+pub(crate) use strict::is_distributing;
 
 use crate::host::Host;
 use gateway::Gateway;

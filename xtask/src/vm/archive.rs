@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -54,16 +55,20 @@ impl Archive {
         );
     }
 
-    /// A copy of a directory with everything below it.
+    /// A copy of a directory with everything below it. Links become what they lead to;
+    /// those that lead nowhere are left out.
     pub(super) fn copy_tree(&mut self, path: &str, from: &Path) -> Result<()> {
         let list = fs::read_dir(from).with_context(|| format!("listing {}", from.display()))?;
         for entry in list {
             let entry = entry?;
             let inside = format!("{path}/{}", entry.file_name().to_string_lossy());
-            if entry.path().is_dir() {
+            let Ok(about) = entry.path().metadata() else {
+                continue;
+            };
+            if about.is_dir() {
                 self.copy_tree(&inside, &entry.path())?;
             } else {
-                self.copy(&inside, &entry.path(), 0o644);
+                self.copy(&inside, &entry.path(), about.mode() & 0o755);
             }
         }
         Ok(())

@@ -84,7 +84,7 @@ fn machine(workspace: &Workspace, kernel: Kernel) -> Result<Machine> {
 fn boot(workspace: &Workspace, machine: &Machine, accel: Accel, job: &Job) -> Result<Outcome> {
     let dir = run_dir(&workspace.vm())?;
     let payload = dir.path().join("payload.cpio");
-    payload_archive(job).write(&payload)?;
+    payload_archive(job)?.write(&payload)?;
     let initramfs = dir.path().join("initramfs.cpio");
     archive::concatenate(&[&machine.tools, &machine.modules, &payload], &initramfs)?;
 
@@ -125,14 +125,21 @@ fn run_dir(parent: &Path) -> Result<TempDir> {
 
 /// Our init, the programs under test, and the command line: NUL-separated in a file,
 /// because the kernel's own command line cannot quote.
-fn payload_archive(job: &Job) -> Archive {
+fn payload_archive(job: &Job) -> Result<Archive> {
     let mut archive = Archive::default();
     archive.copy("usr/sbin/vm-init", &job.payload.init, 0o755);
     for (program, file) in &job.payload.programs {
         archive.copy(&format!("opt/bin/{program}"), file, 0o755);
     }
+    for (path, from) in &job.payload.copies {
+        if from.is_dir() {
+            archive.copy_tree(path, from)?;
+        } else {
+            archive.copy(path, from, 0o755);
+        }
+    }
     archive.text("etc/vm-init.argv", &job.command.join("\0"));
-    archive
+    Ok(archive)
 }
 
 #[cfg(test)]
