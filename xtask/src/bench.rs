@@ -153,7 +153,8 @@ fn here(workspace: &Workspace, part: Part, rounds: &str) -> Result<String> {
     Ok(output)
 }
 
-fn provide_peers(workspace: &Workspace) -> Result<()> {
+/// Everything that hhnet is compared with.
+pub(crate) fn provide_peers(workspace: &Workspace) -> Result<()> {
     let _lock = setup::lock(workspace)?;
     for debs in [SYSTEMD, UDHCPC, DHCPCD, DHCLIENT] {
         debs.provide(workspace)?;

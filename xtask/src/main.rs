@@ -159,6 +159,7 @@ fn run(task: Task) -> Result<ExitCode> {
         }
         Task::Setup => {
             setup::provision_all(&workspace)?;
+            bench::provide_peers(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -63,7 +63,9 @@ impl Client {
                 fs::write(UDHCPC_SCRIPT, udhcpc_script())?;
                 fs::set_permissions(UDHCPC_SCRIPT, fs::Permissions::from_mode(0o755))
             }
-            Self::Hhnet | Self::Dhclient | Self::Dhcpcd | Self::DhcpcdNoArp => Ok(()),
+            // The home of its user, without which it keeps all rights.
+            Self::Dhcpcd | Self::DhcpcdNoArp => fs::create_dir_all("/var/lib/dhcpcd"),
+            Self::Hhnet | Self::Dhclient => Ok(()),
         }
     }
 

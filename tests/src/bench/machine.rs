@@ -22,7 +22,7 @@ const WORDS: &str = "/run/client.log";
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n\
                       systemd-network:x:192:192::/:/usr/sbin/nologin\n\
-                      dhcpcd:x:193:193::/usr/lib/dhcpcd:/usr/sbin/nologin\n\
+                      dhcpcd:x:193:193::/var/lib/dhcpcd:/usr/sbin/nologin\n\
                       nobody:x:65534:65534::/:/usr/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\nsystemd-network:x:192:\ndhcpcd:x:193:\nnogroup:x:65534:\n";
 

@@ -146,9 +146,15 @@ pub fn veth(rounds: usize) -> (String, Vec<String>) {
     pool.range = RANGE[0]..=RANGE[1];
     let _dnsmasq = Daemon::start(Software::Dnsmasq, &cable.server, PORT, &pool);
     let mut runs: [Vec<Run>; Client::ALL.len()] = Default::default();
-    for _ in 0..rounds {
-        for (client, runs) in Client::ALL.into_iter().zip(&mut runs) {
-            runs.push(cable.run(client));
+    for round in 0..rounds {
+        // There and back: what a client leaves the kernel to do is not always the same
+        // other one's burden.
+        for turn in 0..Client::ALL.len() {
+            let place = match round % 2 {
+                0 => turn,
+                _ => Client::ALL.len() - 1 - turn,
+            };
+            runs[place].push(cable.run(Client::ALL[place]));
         }
     }
     (table(&runs), figures(&runs))
