@@ -144,7 +144,7 @@ fn bind(fd: &OwnedFd, link: &LinkAddr, receives: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn link_address(interface: &str) -> io::Result<LinkAddr> {
+pub(crate) fn link_address(interface: &str) -> io::Result<LinkAddr> {
     let mut entries = getifaddrs()?.filter(|entry| entry.interface_name == interface);
     let address = entries.find_map(|entry| entry.address?.as_link_addr().copied());
     address.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))

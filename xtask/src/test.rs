@@ -127,7 +127,7 @@ fn netns(workspace: &Workspace, target: &str, filter: &[String]) -> Result<Summa
     let hhnet = dist::build(workspace)?;
     let servers = {
         let _lock = setup::lock(workspace)?;
-        setup::servers::provision(workspace)?
+        setup::servers::SERVERS.provide(workspace)?
     };
     let harness = payload::test_harness(workspace, target)?;
     let mut timeout = Command::new("timeout");

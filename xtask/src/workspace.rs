@@ -48,11 +48,6 @@ impl Workspace {
         self.target.join("vm")
     }
 
-    /// DHCP servers that hhnet is tested against.
-    pub(crate) fn servers(&self) -> PathBuf {
-        self.target.join("servers")
-    }
-
     /// Programs of others, a root each.
     pub(crate) fn peers(&self) -> PathBuf {
         self.target.join("peers")

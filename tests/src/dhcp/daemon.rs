@@ -219,7 +219,7 @@ pub(super) fn unpacked(program: &str) -> PathBuf {
         || {
             Path::new(concat!(
                 env!("CARGO_MANIFEST_DIR"),
-                "/../target/servers/root"
+                "/../target/peers/servers/root"
             ))
             .to_owned()
         },

@@ -73,7 +73,7 @@ pub(crate) fn provision_all(workspace: &Workspace) -> Result<()> {
     for kernel in Kernel::ALL {
         kernel::provision(workspace, kernel)?;
     }
-    servers::provision(workspace)?;
+    servers::SERVERS.provide(workspace)?;
     Ok(())
 }
 
