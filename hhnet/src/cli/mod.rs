@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The grammar of the command line, the one definition of what may be asked.
+//!
+//! It is parsed twice: by the command, so that a usage error never reaches the
+//! agent, and by the agent, because the protocol between them is this very
+//! command line. Whatever has passed is valid by its type.
+
+mod parse;
+mod values;
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+pub use self::{
+    parse::{Refusal, parse},
+    values::{ClientId, HashPolicy, IfName, LacpRate, Prefix, VlanId, Xdp, is_host},
+};
+
+/// Name of the only bond hhnet makes; scripts and documentation rely on it.
+pub const BOND: &str = "bond0";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "hhnet",
+    about = "Host networking for test servers: bonds, VLANs, DHCP, and what the wire really did",
+    version = env!("HHNET_BUILD"),
+    disable_help_subcommand = true,
+    after_help = "The commands people need first:\n  \
+        hhnet cleanup\n  \
+        hhnet bond 1001 layer2+3 enp2s1 enp2s2\n  \
+        hhnet vlan 1001 enp2s1"
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What hhnet is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Verb {
+    /// Remove every bond, VLAN, address and program; give the links back
+    #[command(override_usage = "hhnet cleanup")]
+    Cleanup,
+    /// Bond interfaces (802.3ad), add a VLAN, wait for an address, print it
+    #[command(override_usage = "hhnet bond <vlan> <policy> <iface>... [--mtu=N]")]
+    Bond(Bond),
+    /// Add a VLAN to an interface, wait for an address, print it
+    #[command(override_usage = "hhnet vlan <vlan> <iface> [--mtu=N]")]
+    Vlan(Vlan),
+    /// Lease an address on an interface as it is, untagged, and print it
+    #[command(override_usage = "hhnet dhcp <iface> [--mtu=N]")]
+    Dhcp(Dhcp),
+    /// Set a point-to-point address and the default route through its peer
+    #[command(override_usage = "hhnet p2p <iface> <local/31> <remote>")]
+    P2p(P2p),
+    /// Print the global addresses of the loopback interface
+    #[command(override_usage = "hhnet getvips")]
+    Getvips,
+    /// Show bonds, LACP, leases and programs on one screen
+    #[command(override_usage = "hhnet status")]
+    Status,
+    /// Print what was counted, in the text format of Prometheus
+    #[command(override_usage = "hhnet metrics")]
+    Metrics,
+    /// Show the flows seen on each member
+    #[command(override_usage = "hhnet flows [--top=N] [--json]")]
+    Flows(Flows),
+    /// Hold leases and counters; started by the other commands when needed
+    #[command(hide = true, override_usage = "hhnet agent")]
+    Agent,
+}
+
+/// `hhnet bond <vlan> <policy> <iface>... [--mtu=N]`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Bond {
+    /// VLAN id, 1 to 4094
+    #[arg(value_name = "vlan")]
+    pub vlan: VlanId,
+    /// Transmit hash policy: layer2, layer2+3, layer3+4, encap2+3, encap3+4 or vlan+srcmac
+    #[arg(value_name = "policy")]
+    pub policy: HashPolicy,
+    /// Interfaces to bond, in order; the first one gives the bond its MAC address
+    #[arg(value_name = "iface", required = true)]
+    pub members: Vec<IfName>,
+    /// How often LACPDUs are asked for: slow (30 s, the kernel's default) or fast (1 s)
+    #[arg(long, value_name = "RATE", value_enum, default_value_t)]
+    pub lacp_rate: LacpRate,
+    /// MTU, patience and programs
+    #[command(flatten)]
+    pub lease: LeaseFlags,
+}
+
+/// `hhnet vlan <vlan> <iface> [--mtu=N]`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Vlan {
+    /// VLAN id, 1 to 4094
+    #[arg(value_name = "vlan")]
+    pub vlan: VlanId,
+    /// Interface that carries the VLAN; may be a bond
+    #[arg(value_name = "iface")]
+    pub parent: IfName,
+    /// MTU, patience and programs
+    #[command(flatten)]
+    pub lease: LeaseFlags,
+}
+
+/// `hhnet dhcp <iface> [--mtu=N]`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Dhcp {
+    /// Interface that gets the address
+    #[arg(value_name = "iface")]
+    pub interface: IfName,
+    /// MTU, patience and programs
+    #[command(flatten)]
+    pub lease: LeaseFlags,
+}
+
+/// What `bond`, `vlan` and `dhcp` have in common: the way to an address.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct LeaseFlags {
+    /// MTU of every device involved, in bytes
+    #[arg(long, value_name = "N", value_parser = values::mtu)]
+    pub mtu: Option<u32>,
+    /// Seconds to wait for an address
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = values::seconds)]
+    timeout: u32,
+    /// XDP programs on the interfaces: auto (native, else generic), native, generic or off
+    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
+    pub xdp: Xdp,
+    /// What servers know us by: mac (type 1 and the hardware address), duid (RFC 4361) or none
+    #[arg(long, value_name = "ID", value_enum, default_value_t)]
+    pub client_id: ClientId,
+    /// Ask the network whether the address is free before using it (RFC 5227); takes 4 to 7 s
+    #[arg(long)]
+    pub arp_probe: bool,
+}
+
+impl LeaseFlags {
+    /// How long to wait for an address before the command fails.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout.into())
+    }
+}
+
+/// `hhnet p2p <iface> <local/31> <remote>`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct P2p {
+    /// Interface that gets the address
+    #[arg(value_name = "iface")]
+    pub interface: IfName,
+    /// Address of this end and its prefix length
+    #[arg(value_name = "local/31")]
+    pub local: Prefix,
+    /// Address of the other end, the gateway of the default route
+    #[arg(value_name = "remote")]
+    pub remote: Ipv4Addr,
+}
+
+/// `hhnet flows [--top=N] [--json]`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Flows {
+    /// Show the N busiest flows only
+    #[arg(long, value_name = "N", value_parser = values::top)]
+    pub top: Option<usize>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests;

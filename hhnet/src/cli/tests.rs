@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Command lines, right and wrong.
+
+use std::ffi::OsString;
+
+use super::*;
+
+fn ask(line: &str) -> Result<Verb, Refusal> {
+    parse(line.split_whitespace().map(OsString::from))
+}
+
+fn complaint(line: &str) -> String {
+    match ask(line) {
+        Err(Refusal::Usage(text)) => text,
+        other => panic!("{line}: expected a usage error, got {other:?}"),
+    }
+}
+
+#[test]
+fn the_mtu_may_stand_before_or_after_the_interfaces() {
+    let after = ask("bond 1001 layer2+3 enp2s1 enp2s2 --mtu=9036").unwrap();
+    let before = ask("bond 1001 layer2+3 --mtu=9036 enp2s1 enp2s2").unwrap();
+    assert_eq!(after, before);
+    let Verb::Bond(bond) = after else {
+        panic!("not a bond")
+    };
+    assert_eq!(bond.lease.mtu, Some(9036));
+    assert_eq!(bond.members.len(), 2);
+}
+
+#[test]
+fn flags_of_our_own_change_no_default() {
+    let Ok(Verb::Bond(bond)) = ask("bond 1001 vlan+srcmac enp2s1") else {
+        panic!("refused")
+    };
+    assert_eq!(bond.lacp_rate, LacpRate::Slow);
+    assert_eq!(bond.lease.timeout(), Duration::from_secs(300));
+    assert_eq!(bond.policy, HashPolicy::VlanSrcmac);
+}
+
+#[test]
+fn every_policy_is_read_back_from_its_name() {
+    for policy in HashPolicy::ALL {
+        assert_eq!(policy.name().parse(), Ok(policy));
+    }
+}
+
+#[test]
+fn help_and_nonsense_are_usage_errors() {
+    for line in ["", "--help", "bogus", "bond --help"] {
+        assert!(complaint(line).contains("Usage: hhnet"), "{line}");
+    }
+}
+
+#[test]
+fn missing_arguments_get_the_verbs_usage() {
+    for (line, usage) in [
+        (
+            "bond 1001 layer2+3",
+            "Usage: hhnet bond <vlan> <policy> <iface>... [--mtu=N]\n",
+        ),
+        ("vlan 1000", "Usage: hhnet vlan <vlan> <iface> [--mtu=N]\n"),
+        (
+            "p2p enp2s1 10.0.1.0/31",
+            "Usage: hhnet p2p <iface> <local/31> <remote>\n",
+        ),
+        (
+            "bond 1001 layer2+3 --mtu=9036",
+            "Error: at least one interface required for bond\n",
+        ),
+    ] {
+        assert_eq!(complaint(line), usage, "{line}");
+    }
+}
+
+#[test]
+fn a_bad_value_gets_one_line_that_names_it_and_what_is_allowed() {
+    for (line, bad, allowed) in [
+        (
+            "bond 1001 layer7 enp2s1",
+            "layer7",
+            "layer2, layer2+3, layer3+4",
+        ),
+        ("bond 0 layer2 enp2s1", "0", "1 to 4094"),
+        ("vlan 4095 enp2s1", "4095", "1 to 4094"),
+        ("vlan abc enp2s1", "abc", "1 to 4094"),
+        (
+            "vlan 1001 averylongnicname0",
+            "averylongnicname0",
+            "15 characters",
+        ),
+        (
+            "vlan 1001 enp2s1longer",
+            "enp2s1longer.1001",
+            "15 characters",
+        ),
+        ("vlan 1001 ../etc", "../etc", "not an interface name"),
+        ("vlan 1001 enp2s1 --mtu=575", "575", "576 to 65535"),
+        ("vlan 1001 enp2s1 --mtu=abc", "abc", "576 to 65535"),
+        ("vlan 1001 enp2s1 --mtu=+1500", "+1500", "576 to 65535"),
+        ("vlan 1001 enp2s1 --timeout=0", "0", "1 to 86400"),
+        (
+            "vlan 1001 enp2s1 --xdp=maybe",
+            "maybe",
+            "native, generic, off",
+        ),
+        ("vlan +5 enp2s1", "+5", "1 to 4094"),
+        ("flows --top=0", "0", "from 1 on"),
+        (
+            "p2p enp2s1 10.0.1.0/31 0.0.0.0",
+            "0.0.0.0",
+            "no address of a machine",
+        ),
+        (
+            "p2p enp2s1 127.0.0.2/31 10.0.0.1",
+            "127.0.0.2",
+            "no address of a machine",
+        ),
+        (
+            "p2p enp2s1 10.0.1.0/+31 10.0.1.1",
+            "10.0.1.0/+31",
+            "a.b.c.d/n",
+        ),
+        ("bond 1001 layer2 enp2s1 enp2s1", "enp2s1", "twice"),
+        ("p2p enp2s1 10.0.1.0 10.0.1.1", "10.0.1.0", "a.b.c.d/n"),
+        (
+            "p2p enp2s1 10.0.1.0/33 10.0.1.1",
+            "10.0.1.0/33",
+            "a.b.c.d/n",
+        ),
+        ("p2p enp2s1 10.0.1.1/31 10.0.1.1", "10.0.1.1", "both ends"),
+        ("cleanup now", "now", "unexpected"),
+    ] {
+        let text = complaint(line);
+        assert!(
+            text.contains(bad) && text.contains(allowed),
+            "{line}: {text}"
+        );
+        assert_eq!(text.lines().count(), 1, "{line}: {text}");
+    }
+}
