@@ -10,18 +10,18 @@ use super::{
     Order, Report, Settings,
     apply::Change,
     record::{self, Record},
+    sockets::{Arrival, Sockets},
 };
 use crate::{
     clock::{self, BootTimer},
     dhcp::{
         arp::Arp,
-        client::{Client, Destination, Event, Listen, Transmit},
+        client::{Client, Destination, Event, Transmit},
         lease::Lease,
         packet, reply,
-        socket::{BROADCAST, PortSocket, RawSocket, Received},
     },
     host::resolver,
-    link::{Device, Links, Mac},
+    link::{Device, Links},
 };
 
 /// How long after a failure a lease is applied again.
@@ -36,16 +36,7 @@ pub(super) struct Driver {
     settings: Settings,
     client: Client,
     link_up: bool,
-    /// For messages before there is an address.
-    raw: Option<RawSocket>,
-    /// For messages when there is one.
-    port: Option<PortSocket>,
-    /// For ARP, while somebody may have our address.
-    arp: Option<RawSocket>,
-    /// Why a socket could not be opened, so that it is said once.
-    complaint: Option<String>,
-    /// The machine on the link the last DHCP message came from.
-    neighbor: Option<Mac>,
+    sockets: Sockets,
     timer: BootTimer,
     /// The lease whose address, routes and MTU are in force.
     applied: Option<Lease>,
@@ -59,9 +50,7 @@ pub(super) struct Driver {
 /// What a session waits for.
 enum Happening {
     Order(Option<Order>),
-    Packet(io::Result<Received>),
-    Message(io::Result<Vec<u8>>),
-    Arp(io::Result<Received>),
+    Arrival(io::Result<Arrival>),
     Timeout(io::Result<()>),
 }
 
@@ -75,15 +64,11 @@ impl Driver {
     ) -> io::Result<Driver> {
         Ok(Driver {
             links,
+            sockets: Sockets::new(device.clone()),
             device,
             settings,
             client,
             link_up: false,
-            raw: None,
-            port: None,
-            arp: None,
-            complaint: None,
-            neighbor: None,
             timer: BootTimer::new()?,
             applied: None,
             stale: false,
@@ -95,28 +80,18 @@ impl Driver {
     pub(super) async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
         loop {
             self.settle().await;
+            let deadline = self.deadline();
             let happening = tokio::select! {
                 order = orders.recv() => Happening::Order(order),
-                packet = next_packet(self.raw.as_ref()) => Happening::Packet(packet),
-                message = next_message(self.port.as_ref()) => Happening::Message(message),
-                arp = next_packet(self.arp.as_ref()) => Happening::Arp(arp),
-                timeout = self.timer.until(self.deadline()) => Happening::Timeout(timeout),
+                arrival = self.sockets.next() => Happening::Arrival(arrival),
+                timeout = self.timer.until(deadline) => Happening::Timeout(timeout),
             };
             match happening {
                 Happening::Order(None) => return,
                 Happening::Order(Some(Order::End)) => return self.end().await,
                 Happening::Order(Some(order)) => self.obey(order).await,
-                Happening::Packet(Ok(packet)) => self.hear_packet(&packet),
-                Happening::Message(Ok(bytes)) if self.raw.is_none() => self.hear(&bytes),
-                Happening::Message(Ok(_)) => {}
-                Happening::Arp(Ok(packet)) => {
-                    if let Some(arp) = Arp::decode(&packet.bytes) {
-                        self.client.handle_arp(&arp, clock::now());
-                    }
-                }
-                Happening::Packet(Err(error))
-                | Happening::Message(Err(error))
-                | Happening::Arp(Err(error)) => {
+                Happening::Arrival(Ok(arrival)) => self.hear(&arrival),
+                Happening::Arrival(Err(error)) => {
                     debug!("{}: receiving: {error}", self.device.name);
                 }
                 Happening::Timeout(outcome) => {
@@ -150,29 +125,39 @@ impl Driver {
         }
     }
 
-    fn hear_packet(&mut self, packet: &Received) {
-        match packet::unwrap(&packet.bytes, packet.checksum) {
-            Ok((_, message)) => {
-                self.neighbor = packet.from;
-                self.hear(message);
+    fn hear(&mut self, arrival: &Arrival) {
+        match arrival {
+            Arrival::Packet(packet) => match packet::unwrap(&packet.bytes, packet.checksum) {
+                Ok((_, message)) if self.hear_message(message) => {
+                    self.sockets.neighbor = packet.from;
+                }
+                Ok(_) => {}
+                Err(reason) => self.client.note_drop(reason.into()),
+            },
+            Arrival::Message(message) => {
+                self.hear_message(message);
             }
-            Err(reason) => self.client.note_drop(reason.into()),
+            Arrival::Arp(bytes) => {
+                if let Some(arp) = Arp::decode(bytes) {
+                    self.client.handle_arp(&arp, clock::now());
+                }
+            }
         }
     }
 
-    fn hear(&mut self, bytes: &[u8]) {
+    /// Whether it was a reply to us.
+    fn hear_message(&mut self, bytes: &[u8]) -> bool {
         match reply::decode(bytes, self.client.identity()) {
             Ok(reply) => {
-                debug!(
-                    "{}: {:?} of {} from {:?}",
-                    self.device.name,
-                    reply.kind,
-                    reply.yiaddr,
-                    reply.server()
-                );
+                let (kind, yiaddr, server) = (reply.kind, reply.yiaddr, reply.server());
+                debug!("{}: {kind:?} of {yiaddr} from {server:?}", self.device.name);
                 self.client.handle_reply(&reply, clock::now());
+                true
             }
-            Err(reason) => self.client.note_drop(reason.into()),
+            Err(reason) => {
+                self.client.note_drop(reason.into());
+                false
+            }
         }
     }
 
@@ -191,10 +176,10 @@ impl Driver {
             lease: self.applied.clone(),
             counters: self.client.counters().clone(),
         });
-        self.open_sockets();
+        self.sockets.follow(&self.client);
         while let Some(transmit) = self.client.poll_transmit() {
-            if let Err(error) = self.send(&transmit).await {
-                // Not fatal: the machine sends again.
+            let leased = self.leased_address();
+            if let Err(error) = self.sockets.send(&transmit, leased).await {
                 debug!("{}: sending: {error}", self.device.name);
             }
         }
@@ -279,92 +264,14 @@ impl Driver {
             .min()
     }
 
-    /// Opens the sockets the machine listens on and closes the others.
-    fn open_sockets(&mut self) {
-        let listen = self.client.listen();
-        // Also while replies are heard beside it, it keeps the kernel from
-        // telling servers that nobody is there.
-        if self.client.lease().is_none() {
-            self.port = None;
-        } else if self.port.is_none() {
-            self.port = self.complain("opening port 68", PortSocket::open(&self.device.name));
-        }
-        // Where another client holds the port, replies are heard beside it.
-        let raw = listen == Listen::Link || listen == Listen::Port && self.port.is_none();
-        if !raw {
-            close(&mut self.raw);
-        } else if self.raw.is_none() {
-            let opened = RawSocket::dhcp(self.device.index);
-            self.raw = self.complain("opening a packet socket", opened);
-        }
-        if self.client.watched().is_none() {
-            close(&mut self.arp);
-        } else if self.arp.is_none() {
-            let opened = RawSocket::arp(self.device.index);
-            self.arp = self.complain("opening a packet socket for ARP", opened);
-        }
-    }
-
-    /// Logs a failure, unless that was the last thing to be said.
-    fn complain<T>(&mut self, step: &str, outcome: io::Result<T>) -> Option<T> {
-        outcome
-            .inspect_err(|error| {
-                let complaint = format!("{step}: {error}");
-                if self.complaint.as_ref() != Some(&complaint) {
-                    warn!("{}: {complaint}", self.device.name);
-                    self.complaint = Some(complaint);
-                }
-            })
-            .ok()
-    }
-
-    async fn send(&self, transmit: &Transmit) -> io::Result<()> {
-        let none = || io::Error::from(io::ErrorKind::NotConnected);
-        match transmit.to {
-            Destination::Broadcast { source } => {
-                let packet = packet::wrap(source, Ipv4Addr::BROADCAST, &transmit.bytes);
-                let raw = self.raw.as_ref().ok_or_else(none)?;
-                raw.send(&packet, BROADCAST)
-            }
-            Destination::Neighbors => {
-                let arp = self.arp.as_ref().ok_or_else(none)?;
-                arp.send(&transmit.bytes, BROADCAST)
-            }
-            Destination::Server { server } => match &self.port {
-                Some(port) => match port.send(server, &transmit.bytes).await {
-                    // No route to a server beyond the subnet: the way its last
-                    // message came is as good.
-                    Err(error) if error.kind() == io::ErrorKind::NetworkUnreachable => {
-                        self.send_past_routes(server, &transmit.bytes)
-                    }
-                    other => other,
-                },
-                None => self.send_past_routes(server, &transmit.bytes),
-            },
-        }
-    }
-
-    /// Sends to a server through whoever passed on its last message, without
-    /// asking the routing table or ARP.
-    fn send_past_routes(&self, server: Ipv4Addr, message: &[u8]) -> io::Result<()> {
-        let source = self
-            .client
-            .lease()
-            .map_or(Ipv4Addr::UNSPECIFIED, |lease| lease.prefix.address);
-        let packet = packet::wrap(source, server, message);
-        let socket = RawSocket::sender(self.device.index)?;
-        let sent = socket.send(&packet, self.neighbor.unwrap_or(BROADCAST));
-        socket.close();
-        sent
-    }
-
     /// Gives the lease back and takes away what it has set. The message goes
     /// past the routing table, because nothing waits for ARP any more.
     async fn end(mut self) {
+        let leased = self.leased_address();
         self.client.release(clock::now());
         while let Some(Transmit { to, bytes }) = self.client.poll_transmit() {
             if let Destination::Server { server } = to
-                && let Err(error) = self.send_past_routes(server, &bytes)
+                && let Err(error) = self.sockets.send_past_routes(server, &bytes, leased)
             {
                 debug!("{}: releasing: {error}", self.device.name);
             }
@@ -380,30 +287,14 @@ impl Driver {
         self.tell_host(None);
     }
 
+    fn leased_address(&self) -> Option<Ipv4Addr> {
+        self.client.lease().map(|lease| lease.prefix.address)
+    }
+
     async fn is_missing(&self, address: Ipv4Addr) -> bool {
         self.links.addresses().await.is_ok_and(|all| {
             !all.iter()
                 .any(|a| a.index == self.device.index && a.address == address)
         })
-    }
-}
-
-fn close(socket: &mut Option<RawSocket>) {
-    if let Some(socket) = socket.take() {
-        socket.close();
-    }
-}
-
-async fn next_packet(socket: Option<&RawSocket>) -> io::Result<Received> {
-    match socket {
-        Some(socket) => socket.receive().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn next_message(socket: Option<&PortSocket>) -> io::Result<Vec<u8>> {
-    match socket {
-        Some(socket) => socket.receive().await,
-        None => std::future::pending().await,
     }
 }

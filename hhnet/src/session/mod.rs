@@ -5,7 +5,8 @@
 //!
 //! ```text
 //! identity   who we are to servers
-//! driver     the task: sockets, timer and machine
+//! driver     the task: machine, timer and sockets
+//! sockets    the open ones
 //! apply      a lease -> address, routes, MTU
 //! record     the lease on disk, for the next agent if this one is killed
 //! ```
@@ -14,6 +15,7 @@ mod apply;
 mod driver;
 mod identity;
 pub mod record;
+mod sockets;
 
 use std::{fmt, io, net::Ipv4Addr, time::Duration};
 

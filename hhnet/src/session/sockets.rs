@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The sockets of a session: open while the machine listens there.
+
+use std::{io, net::Ipv4Addr};
+
+use tracing::warn;
+
+use crate::{
+    dhcp::{
+        client::{Client, Destination, Listen, Transmit},
+        packet,
+        socket::{BROADCAST, PortSocket, RawSocket, Received},
+    },
+    link::{Device, Mac},
+};
+
+pub(super) struct Sockets {
+    device: Device,
+    /// For messages before there is an address.
+    raw: Option<RawSocket>,
+    /// For messages when there is one.
+    port: Option<PortSocket>,
+    /// For ARP, while somebody may have our address.
+    arp: Option<RawSocket>,
+    /// The machine on the link that passed on the last reply to us.
+    pub(super) neighbor: Option<Mac>,
+    /// Why a socket could not be opened, so that it is said once.
+    complaint: Option<String>,
+}
+
+/// Something that has come in.
+pub(super) enum Arrival {
+    /// An IPv4 packet, from a raw socket.
+    Packet(Received),
+    /// A DHCP message, through the stack.
+    Message(Vec<u8>),
+    /// An ARP packet.
+    Arp(Vec<u8>),
+}
+
+impl Sockets {
+    pub(super) fn new(device: Device) -> Sockets {
+        Sockets {
+            device,
+            raw: None,
+            port: None,
+            arp: None,
+            neighbor: None,
+            complaint: None,
+        }
+    }
+
+    /// Opens the sockets the machine listens on and closes the others.
+    pub(super) fn follow(&mut self, client: &Client) {
+        let (name, index) = (self.device.name.clone(), self.device.index);
+        // Also while replies are heard beside it, this one keeps the kernel
+        // from telling servers that nobody is there.
+        if client.lease().is_none() {
+            self.port = None;
+        } else if self.port.is_none() {
+            self.port = self.complain("opening port 68", PortSocket::open(&name));
+        }
+        let raw = match client.listen() {
+            Listen::Nothing => false,
+            Listen::Link => true,
+            // Where another client holds the port, replies are heard beside it.
+            Listen::Port => self.port.is_none(),
+        };
+        if !raw {
+            close(&mut self.raw);
+        } else if self.raw.is_none() {
+            self.raw = self.complain("opening a packet socket", RawSocket::dhcp(index));
+        }
+        if client.watched().is_none() {
+            close(&mut self.arp);
+        } else if self.arp.is_none() {
+            self.arp = self.complain("opening a packet socket for ARP", RawSocket::arp(index));
+        }
+    }
+
+    /// Logs a failure, unless that was the last thing to be said.
+    fn complain<T>(&mut self, step: &str, outcome: io::Result<T>) -> Option<T> {
+        outcome
+            .inspect_err(|error| {
+                let complaint = format!("{step}: {error}");
+                if self.complaint.as_ref() != Some(&complaint) {
+                    warn!("{}: {complaint}", self.device.name);
+                    self.complaint = Some(complaint);
+                }
+            })
+            .ok()
+    }
+
+    /// Waits for what comes next. Nothing is lost when it is cancelled.
+    pub(super) async fn next(&self) -> io::Result<Arrival> {
+        loop {
+            let arrival = tokio::select! {
+                packet = receive(self.raw.as_ref()) => Arrival::Packet(packet?),
+                message = receive_message(self.port.as_ref()) => Arrival::Message(message?),
+                arp = receive(self.arp.as_ref()) => Arrival::Arp(arp?.bytes),
+            };
+            // The raw socket hears it as well.
+            let twice = matches!(arrival, Arrival::Message(_)) && self.raw.is_some();
+            if !twice {
+                return Ok(arrival);
+            }
+        }
+    }
+
+    /// Sends a message, from the leased address if there is one.
+    ///
+    /// # Errors
+    /// As of the socket: not fatal, the machine sends again.
+    pub(super) async fn send(
+        &self,
+        transmit: &Transmit,
+        leased: Option<Ipv4Addr>,
+    ) -> io::Result<()> {
+        let none = || io::Error::from(io::ErrorKind::NotConnected);
+        match transmit.to {
+            Destination::Broadcast { source } => {
+                let packet = packet::wrap(source, Ipv4Addr::BROADCAST, &transmit.bytes);
+                let raw = self.raw.as_ref().ok_or_else(none)?;
+                raw.send(&packet, BROADCAST)
+            }
+            Destination::Neighbors => {
+                let arp = self.arp.as_ref().ok_or_else(none)?;
+                arp.send(&transmit.bytes, BROADCAST)
+            }
+            Destination::Server { server } => match &self.port {
+                Some(port) => match port.send(server, &transmit.bytes).await {
+                    // No route to a server beyond the subnet: the way its last
+                    // message came is as good.
+                    Err(error) if error.kind() == io::ErrorKind::NetworkUnreachable => {
+                        self.send_past_routes(server, &transmit.bytes, leased)
+                    }
+                    other => other,
+                },
+                None => self.send_past_routes(server, &transmit.bytes, leased),
+            },
+        }
+    }
+
+    /// Sends to a server through whoever passed on its last message, without
+    /// asking the routing table or ARP.
+    pub(super) fn send_past_routes(
+        &self,
+        server: Ipv4Addr,
+        message: &[u8],
+        leased: Option<Ipv4Addr>,
+    ) -> io::Result<()> {
+        let source = leased.unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let packet = packet::wrap(source, server, message);
+        let socket = RawSocket::sender(self.device.index)?;
+        let sent = socket.send(&packet, self.neighbor.unwrap_or(BROADCAST));
+        socket.close();
+        sent
+    }
+}
+
+fn close(socket: &mut Option<RawSocket>) {
+    if let Some(socket) = socket.take() {
+        socket.close();
+    }
+}
+
+async fn receive(socket: Option<&RawSocket>) -> io::Result<Received> {
+    match socket {
+        Some(socket) => socket.receive().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn receive_message(socket: Option<&PortSocket>) -> io::Result<Vec<u8>> {
+    match socket {
+        Some(socket) => socket.receive().await,
+        None => std::future::pending().await,
+    }
+}
