@@ -116,6 +116,20 @@ impl Lease {
         self.times.lease.map(|lease| self.since + lease)
     }
 
+    /// Whether a server can have given it by `now`: one that comes from a file
+    /// may have any times, also such that cannot be added.
+    pub fn is_possible(&self, now: Duration) -> bool {
+        let Times {
+            lease,
+            renew,
+            rebind,
+        } = self.times;
+        let longest = Duration::from_secs(u32::MAX.into());
+        let end = lease.unwrap_or(longest);
+        let ordered = renew <= rebind && rebind <= end && end <= longest;
+        ordered && self.since <= now && self.prefix.len <= 32
+    }
+
     /// What is left of it.
     pub fn lifetime(&self, now: Duration) -> Lifetime {
         match self.expiry() {

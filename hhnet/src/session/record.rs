@@ -5,12 +5,12 @@
 //! interface, confirms the lease and goes on. Like the interfaces themselves
 //! they are gone after a reboot.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
-use crate::{dhcp::lease::Lease, runtime};
+use crate::{clock, dhcp::lease::Lease, runtime};
 
 /// A lease in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,16 +45,22 @@ impl Record {
 
 /// All records; broken ones are removed, not an error: the agent must start.
 pub fn load() -> Vec<Record> {
-    load_from(Path::new(runtime::LEASES))
+    load_from(Path::new(runtime::LEASES), clock::now())
 }
 
-fn load_from(directory: &Path) -> Vec<Record> {
+/// Reads a record; `None` for one that nobody can have saved by `now`.
+pub fn parse(text: &[u8], now: Duration) -> Option<Record> {
+    let record: Record = serde_json::from_slice(text).ok()?;
+    record.lease.is_possible(now).then_some(record)
+}
+
+fn load_from(directory: &Path, now: Duration) -> Vec<Record> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let mut records = Vec::new();
     for entry in entries {
         let record = fs::read(entry.path())
             .ok()
-            .and_then(|text| serde_json::from_slice::<Record>(&text).ok())
+            .and_then(|text| parse(&text, now))
             .filter(|record| entry.file_name() == record.interface.as_str());
         match record {
             Some(record) => records.push(record),
@@ -92,6 +98,9 @@ mod tests {
         dhcp::lease::tests::{HOUR, MASK24, SERVER, read},
     };
 
+    /// Later than the lease of all records here.
+    const NOW: Duration = Duration::from_secs(200);
+
     fn record(interface: &str) -> Record {
         Record {
             interface: interface.into(),
@@ -117,12 +126,32 @@ mod tests {
             serde_json::to_vec(&record("enp2s8")).unwrap(),
         )
         .unwrap();
-        assert_eq!(load_from(&directory), [saved]);
+        assert_eq!(load_from(&directory, NOW), [saved]);
         fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]
     fn no_directory_is_no_record() {
-        assert_eq!(load_from(Path::new("/nonexistent/leases")), []);
+        assert_eq!(load_from(Path::new("/nonexistent/leases"), NOW), []);
+    }
+
+    #[test]
+    fn a_lease_that_no_server_gives_is_garbage() {
+        let text = serde_json::to_string(&record("enp2s1")).unwrap();
+        assert!(parse(text.as_bytes(), NOW).is_some());
+        // In debug and release builds alike, the sum of two times panics where
+        // it is too large.
+        for (good, bad) in [
+            (r#""secs":100,"#, r#""secs":18446744073709551615,"#),
+            (r#""secs":100,"#, r#""secs":201,"#),
+            (r#""secs":3600,"#, r#""secs":4294967296,"#),
+            (r#""secs":1800,"#, r#""secs":3151,"#),
+            (r#""secs":3150,"#, r#""secs":3601,"#),
+            (r#""len":24"#, r#""len":33"#),
+        ] {
+            assert!(text.contains(good), "{good}");
+            let text = text.replacen(good, bad, 1);
+            assert_eq!(parse(text.as_bytes(), NOW), None, "{bad}");
+        }
     }
 }
