@@ -128,7 +128,7 @@ fn offer(play: &mut Play, server: u8) {
 /// Option 54 of the last message.
 fn asked_server(play: &Play) -> Option<u8> {
     let (_, last) = play.sent.last().unwrap();
-    let options = crate::dhcp::reply::options_of(&last.bytes);
+    let options = options_of(&last.bytes);
     options.get(&54).map(|server| server[3])
 }
 
@@ -216,7 +216,7 @@ fn a_lease_of_an_earlier_life_is_confirmed_without_being_lost() {
         assert!(matches!(&play.events[..], [(_, Event::Leased(_))]));
         assert_eq!(play.client.state(), "REBOOTING");
         let (_, request) = play.sent[0].clone();
-        let options = crate::dhcp::reply::options_of(&request.bytes);
+        let options = options_of(&request.bytes);
         assert_eq!(options[&50], FIRST.octets());
         assert!(!options.contains_key(&54));
         assert_eq!(request.bytes[12..16], [0; 4], "ciaddr");

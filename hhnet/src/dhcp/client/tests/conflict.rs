@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::{
-    dhcp::{arp::Arp, reply::options_of, request::tests::MAC},
+    dhcp::{arp::Arp, request::tests::MAC},
     link::Mac,
 };
 

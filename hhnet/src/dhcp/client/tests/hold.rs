@@ -2,7 +2,6 @@
 //! Keeping a lease, and losing it.
 
 use super::*;
-use crate::dhcp::reply::options_of;
 
 #[test]
 fn renewal_at_half_rebinding_at_seven_eighths_end_at_the_end() {

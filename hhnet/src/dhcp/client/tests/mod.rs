@@ -3,12 +3,17 @@
 
 mod acquire;
 mod conflict;
+mod fabric;
+mod faults;
 mod hold;
+mod net;
+mod odd;
 mod random;
+mod servers;
 
 use super::*;
 use crate::dhcp::{
-    reply::{decode, tests::reply_bytes},
+    reply::{decode, options_of, tests::reply_bytes},
     request::tests::identity,
 };
 
@@ -107,6 +112,44 @@ impl Play {
         self.grant(2, FIRST, lease);
         self.grant(5, FIRST, lease);
         assert_eq!(self.client.state(), "BOUND");
+    }
+
+    /// The lease that whoever follows the events has in force.
+    fn published(&self) -> Option<&Lease> {
+        let newest = self.events.iter().rev().find_map(|(_, event)| match event {
+            Event::Leased(lease) => Some(Some(&**lease)),
+            Event::Lost(_) => Some(None),
+            Event::Conflict(_) => None,
+        });
+        newest.flatten()
+    }
+
+    /// Addresses in the order they were leased, a renewed one once.
+    fn addresses(&self) -> Vec<Ipv4Addr> {
+        let leases = self.events.iter().filter_map(|(_, event)| match event {
+            Event::Leased(lease) => Some(lease.prefix.address),
+            Event::Lost(_) | Event::Conflict(_) => None,
+        });
+        let mut addresses: Vec<_> = leases.collect();
+        addresses.dedup();
+        addresses
+    }
+
+    /// How often the lease was lost.
+    fn losses(&self) -> usize {
+        let lost = |(_, event): &&(Duration, Event)| matches!(event, Event::Lost(_));
+        self.events.iter().filter(lost).count()
+    }
+
+    /// Messages of a kind: when, in seconds after `start`.
+    fn sent_of_kind(&self, kind: u8, start: Duration) -> Vec<f64> {
+        let messages = self.sent.iter().filter(|(at, transmit)| {
+            let arp = transmit.to == Destination::Neighbors;
+            *at >= start && !arp && options_of(&transmit.bytes)[&53] == [kind]
+        });
+        messages
+            .map(|(at, _)| (*at - start).as_secs_f64())
+            .collect()
     }
 
     fn sent_since(&self, start: Duration) -> Vec<f64> {
