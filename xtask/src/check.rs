@@ -8,8 +8,9 @@ use crate::progress::{note, step};
 use crate::workspace::Workspace;
 
 /// What cargo is told, one after the other.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "fmt --all --check",
+    "fmt --manifest-path fuzz/Cargo.toml --check",
     // xdp_testrun needs root to run, and therefore is no part of "all".
     "clippy --workspace --all-targets --test xdp_testrun --locked -- -D warnings",
     "test --locked",
@@ -21,7 +22,17 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     for arguments in STEPS {
         cargo(workspace, arguments)?;
     }
+    fuzz_targets(workspace)?;
     advisories(workspace)
+}
+
+/// The fuzz targets are no part of the workspace, and must build all the same.
+fn fuzz_targets(workspace: &Workspace) -> Result<()> {
+    let arguments = "clippy --manifest-path fuzz/Cargo.toml --locked -- -D warnings";
+    note(&format!("cargo {arguments}"));
+    let mut cargo = workspace.cargo();
+    cargo.env("CARGO_TARGET_DIR", workspace.fuzz_target());
+    process::visible(cargo.args(arguments.split_whitespace()))
 }
 
 fn cargo(workspace: &Workspace, arguments: &str) -> Result<()> {

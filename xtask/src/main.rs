@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod demo;
 mod dist;
+mod fuzz;
 mod payload;
 mod process;
 mod progress;
@@ -60,6 +61,14 @@ enum Task {
         #[command(subcommand)]
         benchmark: Benchmark,
     },
+    /// Feed the parsers and the DHCP client with what nobody sends
+    Fuzz {
+        /// Only this target; all of them if none is named
+        target: Option<String>,
+        /// How long each target runs
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: u32,
+    },
     /// Check formatting, lints, unit tests and dependencies
     Check,
     /// Build hhnet as one static file, target/dist/hhnet
@@ -86,7 +95,7 @@ enum Task {
 impl Task {
     fn needs(&self) -> Needs {
         match self {
-            Self::Check | Self::Dist => Needs::Build,
+            Self::Check | Self::Dist | Self::Fuzz { .. } => Needs::Build,
             Self::Test { rungs, .. } if rungs[..] == [Rung::Unit] => Needs::Build,
             Self::Test { .. }
             | Self::Bench { .. }
@@ -120,12 +129,12 @@ fn run(task: Task) -> Result<ExitCode> {
                 kernels: or_all(&kernel, &Kernel::ALL),
                 filter: &filter,
             };
-            let passed = test::run(&workspace, &selection)?;
-            Ok(if passed {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            })
+            Ok(verdict(test::run(&workspace, &selection)?))
+        }
+        Task::Fuzz { target, seconds } => {
+            setup::provision_cargo_fuzz(&workspace)?;
+            let selection = fuzz::Selection { target, seconds };
+            Ok(verdict(fuzz::run(&workspace, &selection)?))
         }
         Task::Bench { benchmark } => {
             bench::run(&workspace, benchmark)?;
@@ -167,6 +176,10 @@ fn run(task: Task) -> Result<ExitCode> {
 
 fn or_all<'a, T>(chosen: &'a [T], all: &'a [T]) -> &'a [T] {
     if chosen.is_empty() { all } else { chosen }
+}
+
+fn verdict(passed: bool) -> ExitCode {
+    exit_code(i32::from(!passed))
 }
 
 fn exit_code(status: i32) -> ExitCode {

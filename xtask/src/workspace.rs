@@ -53,6 +53,16 @@ impl Workspace {
         self.target.join("peers")
     }
 
+    /// The fuzz targets, a workspace of their own.
+    pub(crate) fn fuzz(&self) -> PathBuf {
+        self.root.join("fuzz")
+    }
+
+    /// Their target directory: built with other flags, nothing can be shared.
+    pub(crate) fn fuzz_target(&self) -> PathBuf {
+        self.target.join("fuzz")
+    }
+
     /// The static binary that `cargo xtask dist` makes.
     pub(crate) fn dist_binary(&self) -> PathBuf {
         self.target.join("dist/hhnet")

@@ -90,6 +90,18 @@ pub(crate) fn provision_cargo_deny(workspace: &Workspace) -> Result<()> {
     .provide(workspace)
 }
 
+/// Which only `cargo xtask fuzz` needs.
+pub(crate) fn provision_cargo_fuzz(workspace: &Workspace) -> Result<()> {
+    let _lock = lock(workspace)?;
+    CargoTool {
+        name: "cargo-fuzz",
+        version: "0.13.2",
+        arguments: vec!["--debug".to_owned()],
+        environment: vec![("CARGO_PROFILE_DEV_DEBUG".to_owned(), "none".to_owned())],
+    }
+    .provide(workspace)
+}
+
 /// Held while something is provisioned, so that two commands do not do it at once.
 pub(crate) fn lock(workspace: &Workspace) -> Result<File> {
     let dir = workspace.target();
