@@ -180,6 +180,7 @@ impl Client {
     /// soon as there is a link (INIT-REBOOT). One that is over is forgotten.
     pub fn resume(mut self, lease: Lease, now: Duration) -> Client {
         if lease.expiry().is_none_or(|expiry| expiry > now) {
+            self.last = Some(lease.prefix.address);
             self.hold(lease, now);
         }
         self
