@@ -176,6 +176,19 @@ mod tests {
     }
 
     #[test]
+    fn fragments_are_left_alone() {
+        for fragment in [[0x20, 0], [0, 1], [0x3f, 0xff]] {
+            let mut packet = from_server(b"message");
+            packet[6..8].copy_from_slice(&fragment);
+            packet[10..12].fill(0);
+            let sum = internet_checksum(&[&packet[..IP_HEADER]]);
+            packet[10..12].copy_from_slice(&sum.to_be_bytes());
+            let read = unwrap(&packet, Checksum::Partial);
+            assert_eq!(read, Err(Rejected::NotForUs), "{fragment:?}");
+        }
+    }
+
+    #[test]
     fn every_truncation_is_an_error() {
         let packet = from_server(b"message");
         for len in 0..packet.len() {

@@ -10,6 +10,7 @@ mod net;
 mod odd;
 mod random;
 mod servers;
+mod strict;
 
 use super::*;
 use crate::dhcp::{
