@@ -63,7 +63,7 @@ impl Watcher {
 
     /// Takes what the client has to say, and checks all rules.
     pub fn check(&mut self, client: &mut Client, now: Duration) {
-        self.take_events(client);
+        self.take_events(client, now);
         self.take_messages(client, now);
         assert_eq!(
             self.published.as_ref(),
@@ -100,12 +100,17 @@ impl Watcher {
     }
 
     /// Follows the events as the owner of the interface does.
-    fn take_events(&mut self, client: &mut Client) {
+    fn take_events(&mut self, client: &mut Client, now: Duration) {
         let mut count = 0;
         while let Some(event) = client.poll_event() {
             count += 1;
             match event {
-                Event::Leased(lease) => self.published = Some(*lease),
+                Event::Leased(lease) => {
+                    let expiry = lease.expiry();
+                    assert!(expiry.is_none_or(|expiry| expiry > now), "leased too late");
+                    assert!(!lease.prefix.address.is_unspecified());
+                    self.published = Some(*lease);
+                }
                 Event::Lost(why) => {
                     assert!(
                         self.published.take().is_some(),

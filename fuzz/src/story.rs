@@ -25,8 +25,8 @@ const RECOVERY: Duration = Duration::from_secs(300);
 pub struct Story {
     seed: u64,
     probes: bool,
-    /// A lease from an earlier life, with what is left of it in seconds.
-    resumed: Option<u16>,
+    /// A lease from an earlier life: how long it was and how old it is, in seconds.
+    resumed: Option<(u16, u16)>,
     steps: Vec<Step>,
 }
 
@@ -125,13 +125,16 @@ struct Play {
 
 /// Plays a story to its end, and then lets everything be well.
 pub fn play(story: &Story) {
-    let now = SINCE;
+    let age = story.resumed.map_or(0, |(_, age)| age);
+    let now = SINCE + Duration::from_secs(age.into());
     let mut client = Client::new(messages::identity(), story.seed);
     if story.probes {
         client = client.with_probes();
     }
-    if let Some(seconds) = story.resumed {
+    if let Some((seconds, _)) = story.resumed {
         client = client.resume(earlier(seconds), now);
+        // T1 may have been in between.
+        client.handle_timeout(now);
     }
     let mut play = Play {
         client,
@@ -196,14 +199,7 @@ impl Play {
                 };
                 self.client.handle_arp(&arp, self.now);
             }
-            Step::Say(message, damage) => {
-                let mut bytes = message.bytes(self.xid(&message.xid));
-                if let Some((at, value)) = damage {
-                    let at = usize::from(*at) % bytes.len();
-                    bytes[at] ^= value;
-                }
-                self.hear(&bytes);
-            }
+            Step::Say(message, damage) => self.say(message, *damage),
             Step::Babble(xid, tail) => {
                 let mut bytes = messages::header(self.xid(xid), host(10));
                 bytes.extend(tail);
@@ -213,6 +209,15 @@ impl Play {
             // The driver ends with it, but nothing may depend on that.
             Step::Release => self.client.release(self.now),
         }
+    }
+
+    fn say(&mut self, message: &Message, damage: Option<(u16, u8)>) {
+        let mut bytes = message.bytes(self.xid(&message.xid));
+        if let Some((at, value)) = damage {
+            let at = usize::from(at) % bytes.len();
+            bytes[at] ^= value;
+        }
+        self.hear(&bytes);
     }
 
     fn xid(&self, xid: &Xid) -> u32 {
