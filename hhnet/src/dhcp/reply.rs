@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use dhcproto::v4::OptionCode;
 
 use super::request::Identity;
+use crate::cli::is_host;
 
 /// `op`, `htype`, … `file`: everything before the magic cookie.
 const FIXED: usize = 236;
@@ -168,7 +169,7 @@ impl Reply {
     /// The server that sent it (option 54).
     pub fn server(&self) -> Option<Ipv4Addr> {
         self.address(OptionCode::ServerIdentifier)
-            .filter(|server| !server.is_unspecified() && !server.is_broadcast())
+            .filter(|server| is_host(*server))
     }
 
     /// Whether the server has leased the address without having been asked

@@ -87,6 +87,8 @@ fn a_lease_leaves_the_routes_of_others_alone() {
     assert!(routes.contains("via 10.0.1.1 dev enp2s1.1001"), "{routes}");
     lab.server.must("cleanup");
     assert_eq!(lab.server.ip("route show default").trim_end(), theirs);
+    // Else it would be taken for something that hhnet has left.
+    lab.server.ip(&format!("route del {theirs}"));
 }
 
 /// Two leased VLANs each keep their default route, whatever happens to links.

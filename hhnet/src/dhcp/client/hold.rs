@@ -4,7 +4,10 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use super::{Client, Destination, Event, Loss, Reason, Reply, Request, State};
-use crate::dhcp::{lease::Lease, reply::Kind};
+use crate::dhcp::{
+    lease::{Lease, NoLease},
+    reply::Kind,
+};
 
 /// Delays after a NAK grow up to this, so that a server that always refuses is
 /// not asked in a loop.
@@ -19,7 +22,9 @@ impl Client {
         asked: Duration,
         now: Duration,
     ) -> Result<(), Reason> {
-        if server.is_some() && reply.server().is_some() && reply.server() != server {
+        // An ACK and a NAK name their server (RFC 2131, table 3).
+        let sender = reply.server().ok_or(NoLease::Server)?;
+        if server.is_some_and(|asked| asked != sender) {
             return Err(Reason::OtherServer);
         }
         match reply.kind {
@@ -45,7 +50,11 @@ impl Client {
         self.counters.acks += 1;
         self.nak_delay = Duration::ZERO;
         self.shunned = None;
-        if self.probe && self.lease().is_none() {
+        let held = self.lease().map(|held| held.prefix.address);
+        if self.probe && held != Some(lease.prefix.address) {
+            if held.is_some() {
+                self.events.push_back(Event::Lost(Loss::Moved));
+            }
             self.start_probing(lease, now);
         } else {
             self.bind(lease, now);

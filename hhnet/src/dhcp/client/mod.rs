@@ -234,12 +234,16 @@ impl Client {
     pub fn handle_path_change(&mut self, now: Duration) {
         let soon = self.soon(now);
         match &mut self.state {
-            State::Selecting { next, .. }
-            | State::Requesting { next, .. }
-            | State::Rebooting { next, .. } => {
+            State::Selecting { next, .. } => {
+                *next = soon.min(*next);
                 self.hurry = now + HURRY;
                 self.quick = QUICK;
+            }
+            State::Requesting { exchange, next, .. } | State::Rebooting { exchange, next, .. } => {
                 *next = soon.min(*next);
+                // What was sent before has hardly arrived: it is no reason to give up.
+                exchange.sent = 0;
+                self.quick = QUICK;
             }
             State::NoLink
             | State::Init { .. }
@@ -410,8 +414,8 @@ impl Client {
         self.events.pop_front()
     }
 
-    /// When to call [`Client::handle_timeout`]; `None` while there is no link
-    /// and no lease, and with a lease for ever.
+    /// When to call [`Client::handle_timeout`]; `None` without link and lease,
+    /// and with a lease for ever.
     pub fn poll_timeout(&self) -> Option<Duration> {
         let next = match &self.state {
             State::NoLink => None,
@@ -425,9 +429,11 @@ impl Client {
             | State::Renewing { next, .. }
             | State::Rebinding { next, .. } => Some(*next),
         };
-        let expiry = self.lease().and_then(Lease::expiry);
         let announce = self.announce.map(|(_, next)| next);
-        [next, expiry, announce].into_iter().flatten().min()
+        // Nothing is sent without a link, but a lease runs out all the same.
+        let sending = [next, announce].into_iter().filter(|_| self.link_up);
+        let expiry = self.lease().and_then(Lease::expiry);
+        sending.chain([expiry]).flatten().min()
     }
 
     /// Where to listen for replies.

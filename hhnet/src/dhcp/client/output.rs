@@ -50,6 +50,9 @@ pub enum Loss {
     /// Nobody renewed it in time.
     #[error("expired")]
     Expired,
+    /// The server has moved us to another address, which is probed first.
+    #[error("replaced by the server")]
+    Moved,
     /// The server refused to renew it.
     #[error("refused by the server")]
     Refused,

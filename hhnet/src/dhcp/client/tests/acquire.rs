@@ -56,6 +56,20 @@ fn a_member_that_joins_the_aggregate_is_used_at_once() {
 }
 
 #[test]
+fn members_that_join_one_after_the_other_are_no_reason_to_leave_a_server() {
+    let mut play = Play::new(28);
+    play.grant(2, FIRST, 3600);
+    for _ in 0..6 {
+        play.run_until(play.now + secs(0.2));
+        play.client.handle_path_change(play.now);
+        play.gather();
+    }
+    assert_eq!(play.client.state(), "REQUESTING");
+    play.grant(5, FIRST, 3600);
+    assert_eq!(play.client.state(), "BOUND");
+}
+
+#[test]
 fn empty_offers_and_acks_are_ignored() {
     let mut play = Play::new(3);
     for _ in 0..2 {

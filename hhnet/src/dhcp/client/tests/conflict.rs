@@ -102,6 +102,22 @@ fn an_address_in_use_is_defended_once_in_a_while_and_kept() {
 }
 
 #[test]
+fn an_address_the_server_moves_us_to_is_probed_as_well() {
+    let mut play = probing(44);
+    play.run_until(play.now + secs(20.0));
+    while play.client.state() != "RENEWING" {
+        play.run_until_sent();
+    }
+    play.grant(5, OTHER, 3600);
+    assert_eq!(play.client.state(), "PROBING");
+    assert_eq!(play.events.last().unwrap().1, Event::Lost(Loss::Moved));
+    play.run_until(play.now + secs(10.0));
+    assert_eq!(play.client.state(), "BOUND");
+    let held = play.client.lease().map(|lease| lease.prefix.address);
+    assert_eq!(held, Some(OTHER));
+}
+
+#[test]
 fn without_probes_nobody_listens_to_arp() {
     let mut play = Play::new(43);
     play.bind(3600);

@@ -169,6 +169,29 @@ fn sleep_past_the_end_of_a_lease_ends_it() {
 }
 
 #[test]
+fn without_a_link_a_lease_runs_out_in_silence() {
+    let mut play = Play::new(35);
+    play.bind(60);
+    let (start, sent) = (play.now, play.sent.len());
+    play.client.handle_link(false, play.now);
+    play.run_until(start + secs(59.9));
+    assert_eq!((play.client.state(), play.sent.len()), ("BOUND", sent));
+    play.run_until(start + secs(600.0));
+    assert_eq!((play.client.state(), play.sent.len()), ("NO LINK", sent));
+    assert!(matches!(play.events[1].1, Event::Lost(Loss::Expired)));
+}
+
+#[test]
+fn a_refusal_of_nobody_is_none() {
+    let mut play = Play::new(36);
+    play.bind(60);
+    play.run_until_sent();
+    play.answer(6, Ipv4Addr::UNSPECIFIED, &[]);
+    play.answer(6, Ipv4Addr::UNSPECIFIED, &[(54, &[127, 0, 0, 1])]);
+    assert_eq!((play.client.state(), play.events.len()), ("RENEWING", 1));
+}
+
+#[test]
 fn another_servers_refusal_is_none_while_one_is_asked() {
     let mut play = Play::new(32);
     play.bind(60);
