@@ -170,7 +170,10 @@ fn in_vm(workspace: &Workspace, rounds: &str) -> Result<String> {
     let program = payload::lab_program(workspace, PROGRAM)?;
     let mut payload = Payload::build(workspace)?.with(PROGRAM, program);
     for part in NETWORKD {
-        payload = payload.with_copy(&format!("opt/peers/systemd/{part}"), systemd.join(part));
+        payload = payload.with_copy(
+            &format!("opt/peers/systemd/root/{part}"),
+            systemd.join(part),
+        );
     }
     let command = [
         "env",

@@ -113,7 +113,7 @@ impl Client {
 /// A file of an unpacked package.
 fn peer(package: &str, file: &str) -> PathBuf {
     let peers = env::var_os("PEERS").expect("$PEERS holds the clients of others");
-    PathBuf::from(peers).join(package).join(file)
+    PathBuf::from(peers).join(package).join("root").join(file)
 }
 
 fn busybox() -> PathBuf {
