@@ -73,7 +73,9 @@ pub fn call(
             Exchange::Done(status) => return Ok(status),
             Exchange::Left if Instant::now() < deadline => thread::sleep(RETRY),
             Exchange::Left => return Err(io::ErrorKind::ConnectionReset.into()),
-            Exchange::Silent(pid) if unanswered == Unanswered::Kill => {
+            // The process id of a peer in another pid namespace is zero, which
+            // would mean all of us.
+            Exchange::Silent(pid) if unanswered == Unanswered::Kill && pid.as_raw() > 0 => {
                 kill(pid, Signal::SIGKILL)?;
                 deadline = Instant::now() + PATIENCE;
             }

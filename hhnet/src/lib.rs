@@ -7,7 +7,8 @@
 //! world   main · client · agent · session · journal · link · host ·
 //!         dhcp::socket · xdp                                          thin
 //! ```
-//! World may name rules and bytes, rules may name bytes, never upward.
+//! World may name rules and bytes; rules may name bytes and the plain data of
+//! the world (a `link::Device`, a `session::Report`), never what acts.
 
 pub mod agent;
 pub mod cli;

@@ -17,7 +17,7 @@ struct Interface {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Drop {
+struct DropLabels {
     interface: String,
     reason: &'static str,
 }
@@ -83,10 +83,10 @@ fn register_counters(registry: &mut Registry, reports: &[(&str, Report)]) {
 }
 
 fn register_drops(registry: &mut Registry, reports: &[(&str, Report)]) {
-    let family = Family::<Drop, Counter>::default();
+    let family = Family::<DropLabels, Counter>::default();
     for (interface, report) in reports {
         for (reason, count) in report.counters.dropped.iter() {
-            let labels = Drop {
+            let labels = DropLabels {
                 interface: (*interface).to_owned(),
                 reason,
             };

@@ -6,7 +6,7 @@ use tracing::{info, warn};
 use super::Agent;
 use crate::{
     link::{Device, Kind},
-    session::{Session, record},
+    session::{self, Session, record},
 };
 
 impl Agent {
@@ -24,12 +24,12 @@ impl Agent {
         for record in records {
             let same = |d: &&Device| d.index == record.index && d.name == record.interface;
             let Some(device) = devices.iter().find(same) else {
-                record::forget(&record.interface);
+                session::forget(&record.interface);
                 continue;
             };
             info!("{}: going on with {}", device.name, record.lease.prefix);
             let (links, settings) = (self.links.clone(), record.settings);
-            match Session::start(links, device.clone(), settings, Some(record.lease)) {
+            match Session::start(links, device.clone(), settings, Some(record)) {
                 Ok(session) => self.sessions.push(session),
                 Err(error) => {
                     warn!("{}: {error}", device.name);

@@ -5,7 +5,7 @@ use super::{Agent, connection::Reply};
 use crate::{
     host::resolver,
     journal::Journal,
-    link::{LinkError, Links},
+    link::{Address, LinkError, Links},
     session::{Session, record},
     xdp::detach_link_of,
 };
@@ -49,6 +49,16 @@ pub async fn sweep(links: &Links, journal: &mut Journal) -> Result<Vec<String>, 
                 device.name
             )),
             Err(error) => failures.push(error.to_string()),
+        }
+    }
+    // Of an agent that was killed, where there is no next one to adopt them.
+    for record in record::load() {
+        if let Ok(Some(device)) = links.device(&record.interface).await
+            && device.index == record.index
+        {
+            let address = Address::of(&device, record.lease.prefix);
+            let removed = links.remove_address(&address).await;
+            failures.extend(removed.err().map(|error| error.to_string()));
         }
     }
     record::clear();

@@ -106,9 +106,14 @@ async fn serve(mut stream: UnixStream, outbox: mpsc::UnboundedSender<Message>, _
     let reply = Reply(sender);
     reply.send(Frame::Heard);
     let args = wire::decode_request(&body);
-    info!("command: {args:?}");
-    match cli::parse(args) {
+    debug!("command: {args:?}");
+    match cli::parse(args.clone()) {
         Ok(verb) => {
+            // What only looks is asked again and again, and would push
+            // everything else out of the log.
+            if verb.changes() {
+                info!("command: {args:?}");
+            }
             // The agent may be leaving; the reply then ends without a word.
             let _ = outbox.send(Message::Call(Call { verb, reply }));
         }

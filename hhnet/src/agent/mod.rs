@@ -192,6 +192,8 @@ fn take_lock() -> Result<Flock<File>, StartError> {
 pub fn detach() {
     // Fails for a session leader, as systemd makes one of us: as good.
     let _ = nix::unistd::setsid();
+    // What is written must be readable, whoever has started us: the log, resolv.conf.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     // SAFETY: called first thing in the process; nothing of ours is open yet.
     unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
     // A leased interface takes three descriptors, and there may be thousands.

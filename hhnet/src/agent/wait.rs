@@ -77,7 +77,14 @@ impl Wait {
         match timeout(self.limit, self.leased()).await {
             Ok(Some(prefix)) => {
                 self.finish().await;
-                End::Leased(prefix)
+                // The server may have moved us meanwhile.
+                let now = self
+                    .report
+                    .borrow()
+                    .lease
+                    .as_ref()
+                    .map(|lease| lease.prefix);
+                End::Leased(now.unwrap_or(prefix))
             }
             Ok(None) => End::Ended,
             Err(_) => End::TimedOut(Box::new(self.report.borrow().clone())),

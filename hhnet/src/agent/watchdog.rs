@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the kernel reports while no command is at work.
 
-use std::net::IpAddr;
-
 use tracing::{info, warn};
 
 use super::{Agent, wait::Aggregation};
 use crate::{
     link::{Device, Event, PortState},
-    session::{Order, record},
+    session::{self, Order, Session},
 };
 
 impl Agent {
@@ -17,19 +15,29 @@ impl Agent {
         match event {
             Event::Link(device) => self.link_changed(&device),
             Event::LinkGone { index } => self.link_gone(index),
-            Event::AddressGone {
-                index,
-                address: IpAddr::V4(address),
-            } => {
-                for session in self.sessions.iter().filter(|s| s.device.index == index) {
-                    session.order(Order::AddressGone(address));
-                }
+            Event::AddressGone { index, address } => {
+                self.tell(index, Order::AddressGone(address));
             }
-            Event::AddressGone { .. } => {}
+            Event::RouteGone { index, to } => self.tell(index, Order::RouteGone(to)),
             Event::Missed => {
                 warn!("link events were lost");
                 self.look_around().await;
+                // Each session looks for itself whether that is so.
+                for session in &self.sessions {
+                    let lease = session.report.borrow().lease.clone();
+                    if let Some(lease) = lease {
+                        session.order(Order::AddressGone(lease.prefix.address));
+                        let routes = lease.routes.iter();
+                        routes.for_each(|route| session.order(Order::RouteGone(route.to)));
+                    }
+                }
             }
+        }
+    }
+
+    fn tell(&self, index: u32, order: Order) {
+        for session in self.sessions.iter().filter(|s| s.device.index == index) {
+            session.order(order);
         }
     }
 
@@ -37,11 +45,10 @@ impl Agent {
     pub(super) async fn look_around(&mut self) {
         match self.links.devices().await {
             Ok(devices) => {
-                for session in &self.sessions {
-                    let index = session.device.index;
-                    if !devices.iter().any(|device| device.index == index) {
-                        session.order(Order::Link { up: false });
-                    }
+                let indices = self.sessions.iter().map(|s| s.device.index);
+                let gone = |index: &u32| !devices.iter().any(|device| device.index == *index);
+                for index in indices.filter(gone).collect::<Vec<_>>() {
+                    self.link_gone(index);
                 }
                 for device in &devices {
                     self.link_changed(device);
@@ -103,15 +110,7 @@ impl Agent {
 
     /// Looks how far the members of the bonds we lease on have come.
     pub(super) fn count_ports(&self) {
-        let ours = |bond: Option<u32>| {
-            self.sessions
-                .iter()
-                .any(|s| bond.is_some() && (s.device.lower == bond || Some(s.device.index) == bond))
-        };
-        let working = || {
-            let ports = self.ports.values().filter(|(bond, _)| ours(*bond));
-            ports.map(|(_, port)| port).filter(|port| port.mii_up)
-        };
+        let working = || self.our_ports().filter(|port| port.mii_up);
         let aggregation = if !working().any(PortState::distributing) {
             Aggregation::None
         } else if working().all(PortState::distributing) {
@@ -123,10 +122,20 @@ impl Agent {
             .send_if_modified(|old| std::mem::replace(old, aggregation) != aggregation);
     }
 
+    /// Members of the bonds that sessions are on.
+    fn our_ports(&self) -> impl Iterator<Item = &PortState> {
+        let ours = |bond: &Option<u32>| {
+            let on = |s: &Session| s.device.lower == *bond || Some(s.device.index) == *bond;
+            bond.is_some() && self.sessions.iter().any(on)
+        };
+        let ports = self.ports.values().filter(move |(bond, _)| ours(bond));
+        ports.map(|(_, port)| port)
+    }
+
     /// Whether a command may be waiting for members to join.
     pub(super) fn is_converging(&self) -> bool {
         let all = *self.aggregation.borrow() == Aggregation::All;
-        !self.waiting.is_empty() && !self.ports.is_empty() && !all
+        !self.waiting.is_empty() && self.our_ports().next().is_some() && !all
     }
 
     fn link_gone(&mut self, index: u32) {
@@ -136,7 +145,7 @@ impl Agent {
             let stays = session.device.index != index;
             if !stays {
                 warn!("{}: somebody removed the interface", session.device.name);
-                record::forget(&session.device.name);
+                session::forget(&session.device.name);
             }
             stays
         });

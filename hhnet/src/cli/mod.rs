@@ -71,6 +71,16 @@ pub enum Verb {
     Agent,
 }
 
+impl Verb {
+    /// Whether it changes anything on the machine.
+    pub fn changes(&self) -> bool {
+        match self {
+            Verb::Cleanup | Verb::Bond(_) | Verb::Vlan(_) | Verb::Dhcp(_) | Verb::P2p(_) => true,
+            Verb::Getvips | Verb::Status | Verb::Metrics | Verb::Flows(_) | Verb::Agent => false,
+        }
+    }
+}
+
 /// `hhnet bond <vlan> <policy> <iface>... [--mtu=N]`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Bond {

@@ -6,12 +6,19 @@ use std::{net::Ipv4Addr, time::Duration};
 use dhcproto::v4::OptionCode;
 use serde::{Deserialize, Serialize};
 
-use super::{names, reply::Reply, routes::routes};
+use super::{
+    names,
+    reply::Reply,
+    routes::{contains, routes},
+};
 use crate::{
     cli::{Prefix, is_host},
     link::{Lifetime, Route},
 };
 
+/// Every host takes datagrams of that size (RFC 791, section 3.1). With less our own
+/// messages would not fit, and a lease could never be renewed.
+const MTU_MIN: u16 = 576;
 /// More servers of a kind than anybody asks.
 const SERVERS_MAX: usize = 16;
 
@@ -98,8 +105,9 @@ impl Lease {
                 reply.u32(OptionCode::Rebinding),
             ),
             routes: routes(reply, prefix),
-            // Below 68 bytes IPv4 does not work (RFC 791, section 3.2).
-            mtu: reply.u16(OptionCode::InterfaceMtu).filter(|mtu| *mtu >= 68),
+            mtu: reply
+                .u16(OptionCode::InterfaceMtu)
+                .filter(|mtu| *mtu >= MTU_MIN),
             dns: servers(reply, OptionCode::DomainNameServer),
             ntp: servers(reply, OptionCode::NtpServers),
             hostname: text(OptionCode::Hostname),
@@ -128,6 +136,11 @@ impl Lease {
         let end = lease.unwrap_or(longest);
         let ordered = renew <= rebind && rebind <= end && end <= longest;
         ordered && self.since <= now && self.prefix.len <= 32
+    }
+
+    /// Whether the way to `address` is the subnet's or one of the routes'.
+    pub fn reaches(&self, address: Ipv4Addr) -> bool {
+        contains(self.prefix, address) || self.routes.iter().any(|r| contains(r.to, address))
     }
 
     /// What is left of it.
@@ -227,6 +240,15 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_server_is_reached_by_the_subnet_or_by_a_route() {
+        let (near, far) = (Ipv4Addr::new(10, 0, 1, 1), Ipv4Addr::new(172, 30, 0, 1));
+        let alone = read(&[SERVER, HOUR, MASK24]).unwrap();
+        assert!(alone.reaches(near) && !alone.reaches(far));
+        let routed = read(&[SERVER, HOUR, MASK24, (3, &[10, 0, 1, 1])]).unwrap();
+        assert!(routed.reaches(far));
+    }
+
+    #[test]
     fn names_are_taken_if_they_are_names() {
         let good = read(&[
             SERVER,
@@ -244,8 +266,14 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_mtu_must_let_ipv4_through() {
-        for (mtu, taken) in [(0u16, false), (67, false), (68, true), (9036, true)] {
+    fn the_mtu_must_let_dhcp_through() {
+        for (mtu, taken) in [
+            (0u16, false),
+            (68, false),
+            (575, false),
+            (576, true),
+            (9036, true),
+        ] {
             let lease = read(&[SERVER, HOUR, (26, &mtu.to_be_bytes())]).unwrap();
             assert_eq!(lease.mtu.is_some(), taken, "{mtu}");
         }

@@ -131,7 +131,7 @@ fn masked(prefix: Prefix) -> Prefix {
 }
 
 /// Whether an address is on the subnet; of a /32 only the address itself is.
-fn contains(prefix: Prefix, address: Ipv4Addr) -> bool {
+pub(super) fn contains(prefix: Prefix, address: Ipv4Addr) -> bool {
     masked(prefix)
         == masked(Prefix {
             address,

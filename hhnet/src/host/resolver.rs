@@ -22,7 +22,7 @@ const END: &str = "# hhnet: end";
 /// # Errors
 /// When the file cannot be read or written.
 pub fn set(interface: &str, lease: Option<&Lease>) -> io::Result<()> {
-    edit(|text| with_block(&without(text, Some(interface)), interface, lease))
+    edit(|text| with_block(text, interface, lease))
 }
 
 /// Removes the blocks of all interfaces.
@@ -30,7 +30,7 @@ pub fn set(interface: &str, lease: Option<&Lease>) -> io::Result<()> {
 /// # Errors
 /// As for [`set`].
 pub fn clear() -> io::Result<()> {
-    edit(|text| without(text, None))
+    edit(without_blocks)
 }
 
 fn edit(change: impl FnOnce(&str) -> String) -> io::Result<()> {
@@ -57,20 +57,43 @@ fn edit(change: impl FnOnce(&str) -> String) -> io::Result<()> {
 /// it; or into the old one, where that is a mount of its own, as in containers.
 fn replace(file: &Path, text: &str) -> io::Result<()> {
     let new = file.with_extension("conf.hhnet");
-    let renamed = fs::write(&new, text).and_then(|()| fs::rename(&new, file));
+    let renamed = fs::write(&new, text)
+        .and_then(|()| match fs::metadata(file) {
+            Ok(about) => fs::set_permissions(&new, about.permissions()),
+            Err(_) => Ok(()),
+        })
+        .and_then(|()| fs::rename(&new, file));
     renamed.or_else(|_| {
         let _ = fs::remove_file(&new);
         fs::write(file, text)
     })
 }
 
-/// `text` with a block for an interface in front, if the lease has anything
-/// for it. What is written was checked: addresses by their type, names by
-/// [`crate::dhcp::names`].
+/// `text` with a block for an interface, if the lease has anything for it: where
+/// its block was before, else in front.
 fn with_block(text: &str, interface: &str, lease: Option<&Lease>) -> String {
-    let Some(lease) = lease.filter(|lease| !lease.dns.is_empty()) else {
-        return text.into();
-    };
+    let block = lease.map_or_else(String::new, |lease| block(interface, lease));
+    let mut parts = split(text);
+    let ours = |part: &&mut Part| part.interface == Some(interface);
+    match parts.iter_mut().find(ours) {
+        Some(part) => part.text = &block,
+        None => parts.insert(
+            0,
+            Part {
+                interface: None,
+                text: &block,
+            },
+        ),
+    }
+    parts.iter().map(|part| part.text).collect()
+}
+
+/// The block of a lease; empty without name servers. What is written was
+/// checked: addresses by their type, names by [`crate::dhcp::names`].
+fn block(interface: &str, lease: &Lease) -> String {
+    if lease.dns.is_empty() {
+        return String::new();
+    }
     let mut block = format!("{BEGIN}{interface}\n");
     for server in &lease.dns {
         let _ = writeln!(block, "nameserver {server}");
@@ -82,24 +105,55 @@ fn with_block(text: &str, interface: &str, lease: Option<&Lease>) -> String {
     if !search.is_empty() {
         let _ = writeln!(block, "search {}", search.join(" "));
     }
-    block + END + "\n" + text
+    block + END + "\n"
 }
 
-/// `text` without the block of an interface, or without any.
-fn without(text: &str, interface: Option<&str>) -> String {
-    let mut kept = String::new();
-    let mut inside = false;
+/// `text` without any block.
+fn without_blocks(text: &str) -> String {
+    let foreign = split(text)
+        .into_iter()
+        .filter(|part| part.interface.is_none());
+    foreign.map(|part| part.text).collect()
+}
+
+/// A piece of the file: a block, or what is between blocks.
+struct Part<'a> {
+    /// Whose block it is; `None` for what is not ours.
+    interface: Option<&'a str>,
+    text: &'a str,
+}
+
+/// Splits a file into its parts. A block ends at its mark, or, where somebody
+/// has removed that, at the first line that we would not have written.
+fn split(text: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let (mut start, mut at, mut interface) = (0, 0, None);
     for line in text.split_inclusive('\n') {
         let bare = line.trim_end();
-        if let Some(name) = bare.strip_prefix(BEGIN) {
-            inside = interface.is_none_or(|interface| interface == name);
+        let begins = bare.strip_prefix(BEGIN);
+        let ours = bare.starts_with("nameserver ") || bare.starts_with("search ");
+        let broken = interface.is_some() && !ours && bare != END;
+        if begins.is_some() || broken {
+            parts.push(Part {
+                interface,
+                text: &text[start..at],
+            });
+            (start, interface) = (at, begins);
         }
-        if !inside {
-            kept += line;
+        at += line.len();
+        if bare == END && interface.is_some() {
+            parts.push(Part {
+                interface,
+                text: &text[start..at],
+            });
+            (start, interface) = (at, None);
         }
-        inside &= bare != END;
     }
-    kept
+    parts.push(Part {
+        interface,
+        text: &text[start..],
+    });
+    parts
 }
 
 #[cfg(test)]
@@ -124,8 +178,8 @@ mod tests {
                  search lab.net\n# hhnet: end\n{THEIRS}"
             )
         );
-        assert_eq!(without(&text, Some("bond0.1001")), THEIRS);
-        assert_eq!(without(&text, None), THEIRS);
+        assert_eq!(with_block(&text, "bond0.1001", None), THEIRS);
+        assert_eq!(without_blocks(&text), THEIRS);
     }
 
     #[test]
@@ -133,8 +187,13 @@ mod tests {
         let lease = lease(&[(6, &[1, 1, 1, 1])]);
         let one = with_block(THEIRS, "a.1", Some(&lease));
         let both = with_block(&one, "a.10", Some(&lease));
-        assert_eq!(without(&both, Some("a.10")), one);
-        assert_eq!(without(&without(&both, Some("a.1")), Some("a.10")), THEIRS);
+        assert_eq!(with_block(&both, "a.10", None), one);
+        assert_eq!(without_blocks(&both), THEIRS);
+        assert_eq!(
+            with_block(&both, "a.1", Some(&lease)),
+            both,
+            "a renewal changes no order"
+        );
     }
 
     #[test]
@@ -154,8 +213,10 @@ mod tests {
     fn a_block_that_lost_its_end_does_not_hide_the_next_one() {
         let text = format!("{BEGIN}a.1\nnameserver 1.1.1.1\n{BEGIN}b.1\n{END}\n{THEIRS}");
         assert_eq!(
-            without(&text, Some("a.1")),
+            with_block(&text, "a.1", None),
             format!("{BEGIN}b.1\n{END}\n{THEIRS}")
         );
+        let text = format!("{BEGIN}a.1\nnameserver 1.1.1.1\n{THEIRS}");
+        assert_eq!(without_blocks(&text), THEIRS, "nor what is not ours");
     }
 }

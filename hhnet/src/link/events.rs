@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What happens to links and addresses while nobody asks: `ip monitor link address`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use futures_util::{Stream, StreamExt};
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rtnetlink::MulticastGroup;
 
-use super::{Address, Device, LinkError, Result};
+use super::{Address, Device, LinkError, Result, Route};
+use crate::cli::Prefix;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +26,14 @@ pub enum Event {
         /// The link that had it.
         index: u32,
         /// The address.
-        address: IpAddr,
+        address: Ipv4Addr,
+    },
+    /// A route made for DHCP was taken away, by whomever.
+    RouteGone {
+        /// The link it led through.
+        index: u32,
+        /// Where it led to.
+        to: Prefix,
     },
     /// The kernel had to drop events: look at everything again.
     Missed,
@@ -37,14 +45,18 @@ pub struct Events {
 }
 
 impl Events {
-    /// Subscribes to link and IPv4 address changes.
+    /// Subscribes to changes of links, IPv4 addresses and IPv4 routes.
     ///
     /// A socket of its own, so that a burst of events never delays an answer.
     ///
     /// # Errors
     /// When the socket cannot be made.
     pub fn subscribe() -> Result<Events> {
-        let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr];
+        let groups = [
+            MulticastGroup::Link,
+            MulticastGroup::Ipv4Ifaddr,
+            MulticastGroup::Ipv4Route,
+        ];
         let (connection, _, messages) = rtnetlink::new_multicast_connection(&groups)
             .map_err(|error| LinkError::new("subscribing to link events", error))?;
         tokio::spawn(connection);
@@ -76,10 +88,20 @@ fn event(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<Event> {
             index: link.header.index,
         }),
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelAddress(message)) => {
-            let address = Address::from_attributes(&message)?;
-            Some(Event::AddressGone {
-                index: address.index,
-                address: address.address,
+            let gone = Address::from_attributes(&message)?;
+            match gone.address {
+                IpAddr::V4(address) => Some(Event::AddressGone {
+                    index: gone.index,
+                    address,
+                }),
+                IpAddr::V6(_) => None,
+            }
+        }
+        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelRoute(message)) => {
+            let (index, route) = Route::leased_from(&message)?;
+            Some(Event::RouteGone {
+                index,
+                to: route.to,
             })
         }
         NetlinkPayload::Overrun(_) => Some(Event::Missed),

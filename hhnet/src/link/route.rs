@@ -4,8 +4,8 @@
 use std::net::Ipv4Addr;
 
 use netlink_packet_route::{
-    RouteNetlinkMessage,
-    route::{RouteMessage, RouteProtocol, RouteScope},
+    AddressFamily, RouteNetlinkMessage,
+    route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteScope},
 };
 use rtnetlink::RouteMessageBuilder;
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,24 @@ impl Links {
         }
     }
 
+    /// The routes that leases have set through a device:
+    /// `ip -4 route show dev DEVICE proto dhcp`
+    pub async fn leased_routes(&self, device: &Device) -> Result<Vec<Route>> {
+        let mut message = RouteMessage::default();
+        message.header.address_family = AddressFamily::Inet;
+        let step = format!("listing the routes through {}", device.name);
+        let dump = self.dump(step, RouteNetlinkMessage::GetRoute(message));
+        let through = |message: &RouteNetlinkMessage| match message {
+            RouteNetlinkMessage::NewRoute(message) => Route::leased_from(message),
+            _ => None,
+        };
+        let found = dump.await?.iter().filter_map(through).collect::<Vec<_>>();
+        let ours = found
+            .into_iter()
+            .filter(|(index, _)| *index == device.index);
+        Ok(ours.map(|(_, route)| route).collect())
+    }
+
     /// `ip route add default via GATEWAY dev DEVICE`
     pub async fn add_default_route(&self, device: &Device, gateway: Ipv4Addr) -> Result<()> {
         let message = default_route(device, gateway);
@@ -90,6 +108,32 @@ impl Links {
             Err(error) if error.is_gone() => Ok(()),
             other => other,
         }
+    }
+}
+
+impl Route {
+    /// Reads an IPv4 route that was made for DHCP, and the link it leads
+    /// through; `None` for any other.
+    pub(super) fn leased_from(message: &RouteMessage) -> Option<(u32, Route)> {
+        let header = &message.header;
+        if header.protocol != RouteProtocol::Dhcp || header.address_family != AddressFamily::Inet {
+            return None;
+        }
+        let (mut index, mut via) = (None, RouteTo::Link);
+        let mut address = Ipv4Addr::UNSPECIFIED;
+        for attribute in &message.attributes {
+            match attribute {
+                RouteAttribute::Oif(oif) => index = Some(*oif),
+                RouteAttribute::Destination(RouteAddress::Inet(to)) => address = *to,
+                RouteAttribute::Gateway(RouteAddress::Inet(gateway)) => {
+                    via = RouteTo::Gateway(*gateway);
+                }
+                _ => {}
+            }
+        }
+        let len = header.destination_prefix_length;
+        let to = Prefix { address, len };
+        Some((index?, Route { to, via }))
     }
 }
 

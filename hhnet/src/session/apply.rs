@@ -19,6 +19,8 @@ pub(super) struct Change<'a> {
     pub(super) new: Option<&'a Lease>,
     /// Set also what both have in common.
     pub(super) all: bool,
+    /// The MTU of the device without a lease, in bytes.
+    pub(super) own_mtu: u32,
 }
 
 impl Links {
@@ -36,9 +38,20 @@ impl Links {
         change: Change<'_>,
         now: Duration,
     ) -> Result<(), LinkError> {
-        let Change { old, new, all } = change;
+        let Change {
+            old,
+            new,
+            all,
+            own_mtu,
+        } = change;
         if let Some(old) = old {
             self.withdraw(device, old, new).await?;
+            if let Some(mtu) = old.mtu
+                && new.is_none_or(|new| new.mtu.is_none())
+            {
+                let restored = self.restore_mtu(device, mtu.into(), own_mtu).await;
+                warn_of(device, restored);
+            }
         }
         let Some(new) = new else { return Ok(()) };
         self.lease_address(device, new.prefix, new.lifetime(now))
@@ -77,6 +90,16 @@ impl Links {
         match same {
             Some(_) => Ok(()),
             None => self.remove_address(&Address::of(device, old.prefix)).await,
+        }
+    }
+
+    /// Gives a device its own MTU back, if it still has that of the lease.
+    async fn restore_mtu(&self, device: &Device, leased: u32, own: u32) -> Result<(), LinkError> {
+        match self.device(&device.name).await? {
+            Some(current) if current.mtu == leased && leased != own => {
+                self.set_mtu(&current, own).await
+            }
+            _ => Ok(()),
         }
     }
 

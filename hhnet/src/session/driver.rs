@@ -9,7 +9,7 @@ use tracing::{debug, info, warn};
 use super::{
     Order, Report, Settings,
     apply::Change,
-    record::{self, Record},
+    record::Record,
     sockets::{Arrival, Sockets},
 };
 use crate::{
@@ -44,6 +44,10 @@ pub(super) struct Driver {
     stale: bool,
     /// When to apply the lease again, after a failure.
     retry: Option<Duration>,
+    /// Why the kernel refused it, so that it is said once.
+    refusal: Option<String>,
+    /// The MTU of the interface without a lease.
+    own_mtu: u32,
     report: watch::Sender<Report>,
 }
 
@@ -60,19 +64,24 @@ impl Driver {
         device: Device,
         settings: Settings,
         client: Client,
+        held: Option<Record>,
         report: watch::Sender<Report>,
     ) -> io::Result<Driver> {
+        let neighbor = held.as_ref().and_then(|held| held.neighbor);
         Ok(Driver {
             links,
-            sockets: Sockets::new(device.clone()),
+            sockets: Sockets::new(device.clone(), neighbor),
+            own_mtu: held.as_ref().map_or(device.mtu, |held| held.mtu),
             device,
             settings,
             client,
             link_up: false,
             timer: BootTimer::new()?,
-            applied: None,
-            stale: false,
+            // Set by the agent before this one, or half of it.
+            stale: held.is_some(),
+            applied: held.map(|held| held.lease),
             retry: None,
+            refusal: None,
             report,
         })
     }
@@ -121,6 +130,14 @@ impl Driver {
                     self.retry = Some(clock::now() + GRACE);
                 }
             }
+            Order::RouteGone(to) => {
+                let ours = |lease: &Lease| lease.routes.iter().any(|route| route.to == to);
+                if self.applied.as_ref().is_some_and(ours) && self.lacks_routes().await {
+                    warn!("{}: somebody removed the route to {to}", self.device.name);
+                    self.stale = true;
+                    self.retry = Some(clock::now() + GRACE);
+                }
+            }
             Order::End => {}
         }
     }
@@ -128,10 +145,11 @@ impl Driver {
     fn hear(&mut self, arrival: &Arrival) {
         match arrival {
             Arrival::Packet(packet) => match packet::unwrap(&packet.bytes, packet.checksum) {
-                Ok((_, message)) if self.hear_message(message) => {
-                    self.sockets.neighbor = packet.from;
+                Ok((_, message)) => {
+                    if self.hear_message(message) {
+                        self.sockets.neighbor = packet.from;
+                    }
                 }
-                Ok(_) => {}
                 Err(reason) => self.client.note_drop(reason.into()),
             },
             Arrival::Message(message) => {
@@ -145,14 +163,15 @@ impl Driver {
         }
     }
 
-    /// Whether it was a reply to us.
+    /// Whether it was the server of our lease that spoke.
     fn hear_message(&mut self, bytes: &[u8]) -> bool {
         match reply::decode(bytes, self.client.identity()) {
             Ok(reply) => {
                 let (kind, yiaddr, server) = (reply.kind, reply.yiaddr, reply.server());
                 debug!("{}: {kind:?} of {yiaddr} from {server:?}", self.device.name);
                 self.client.handle_reply(&reply, clock::now());
-                true
+                let lease = self.client.lease();
+                lease.is_some_and(|lease| Some(lease.server) == server)
             }
             Err(reason) => {
                 self.client.note_drop(reason.into());
@@ -167,6 +186,10 @@ impl Driver {
             self.tell(&event);
             self.retry = None;
         }
+        while let Some(reason) = self.client.poll_first_drop() {
+            let name = &self.device.name;
+            info!("{name}: a packet was dropped, further ones silently: {reason}");
+        }
         if self.retry.is_none_or(|retry| retry <= clock::now()) {
             self.apply_lease().await;
         }
@@ -178,8 +201,7 @@ impl Driver {
         });
         self.sockets.follow(&self.client);
         while let Some(transmit) = self.client.poll_transmit() {
-            let leased = self.leased_address();
-            if let Err(error) = self.sockets.send(&transmit, leased).await {
+            if let Err(error) = self.sockets.send(&transmit, self.client.lease()).await {
                 debug!("{}: sending: {error}", self.device.name);
             }
         }
@@ -223,6 +245,7 @@ impl Driver {
             old: self.applied.as_ref(),
             new: wanted.as_ref(),
             all: self.stale,
+            own_mtu: self.own_mtu,
         };
         match self.links.apply(&self.device, change, clock::now()).await {
             Ok(()) => {
@@ -230,9 +253,16 @@ impl Driver {
                 self.applied = wanted;
                 self.stale = false;
                 self.retry = None;
+                self.refusal = None;
             }
             Err(error) => {
-                warn!("{}: {error}", self.device.name);
+                let refusal = Some(error.to_string());
+                if self.refusal != refusal {
+                    warn!("{}: {error}", self.device.name);
+                    self.refusal = refusal;
+                }
+                // It may have come half the way.
+                self.stale = true;
                 self.retry = Some(clock::now() + RETRY);
             }
         }
@@ -240,16 +270,18 @@ impl Driver {
 
     /// Keeps the resolver and the file of the lease, each worth a warning at most.
     fn tell_host(&self, lease: Option<&Lease>) {
-        if let Err(error) = resolver::set(&self.device.name, lease) {
+        let Some(lease) = lease else {
+            return super::forget(&self.device.name);
+        };
+        if let Err(error) = resolver::set(&self.device.name, Some(lease)) {
             warn!("{}: name servers: {error}", self.device.name);
         }
-        let Some(lease) = lease else {
-            return record::forget(&self.device.name);
-        };
         let record = Record {
             interface: self.device.name.clone(),
             index: self.device.index,
             settings: self.settings,
+            mtu: self.own_mtu,
+            neighbor: self.sockets.neighbor,
             lease: lease.clone(),
         };
         if let Err(error) = record.save() {
@@ -267,11 +299,13 @@ impl Driver {
     /// Gives the lease back and takes away what it has set. The message goes
     /// past the routing table, because nothing waits for ARP any more.
     async fn end(mut self) {
-        let leased = self.leased_address();
+        let lease = self.client.lease().cloned();
         self.client.release(clock::now());
         while let Some(Transmit { to, bytes }) = self.client.poll_transmit() {
             if let Destination::Server { server } = to
-                && let Err(error) = self.sockets.send_past_routes(server, &bytes, leased)
+                && let Err(error) = self
+                    .sockets
+                    .send_past_routes(server, &bytes, lease.as_ref())
             {
                 debug!("{}: releasing: {error}", self.device.name);
             }
@@ -280,6 +314,7 @@ impl Driver {
             old: self.applied.as_ref(),
             new: None,
             all: false,
+            own_mtu: self.own_mtu,
         };
         if let Err(error) = self.links.apply(&self.device, change, clock::now()).await {
             warn!("{}: {error}", self.device.name);
@@ -287,8 +322,11 @@ impl Driver {
         self.tell_host(None);
     }
 
-    fn leased_address(&self) -> Option<Ipv4Addr> {
-        self.client.lease().map(|lease| lease.prefix.address)
+    /// Whether a route of the lease is not there any more.
+    async fn lacks_routes(&self) -> bool {
+        let wanted = self.applied.as_ref().map_or(&[][..], |lease| &lease.routes);
+        let found = self.links.leased_routes(&self.device).await;
+        found.is_ok_and(|found| wanted.iter().any(|route| !found.contains(route)))
     }
 
     async fn is_missing(&self, address: Ipv4Addr) -> bool {

@@ -27,19 +27,29 @@ use tokio::{
     time::timeout,
 };
 
-use self::driver::Driver;
+use self::{driver::Driver, record::Record};
 use crate::{
-    cli::{ClientId, LeaseFlags, Xdp},
+    cli::{ClientId, LeaseFlags, Prefix, Xdp},
     clock,
     dhcp::{
         client::{Client, Counters},
         lease::Lease,
     },
+    host::resolver,
     link::{Device, Links},
 };
 
 /// How long a session may take to end.
 const PARTING: Duration = Duration::from_millis(300);
+
+/// Forgets what is kept outside of an interface that is no longer leased: its
+/// record and its name servers.
+pub fn forget(interface: &str) {
+    record::forget(interface);
+    if let Err(error) = resolver::set(interface, None) {
+        tracing::warn!("{interface}: name servers: {error}");
+    }
+}
 
 /// What the agent tells a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +63,8 @@ pub enum Order {
     PathChanged,
     /// An address was taken from the interface.
     AddressGone(Ipv4Addr),
+    /// A leased route through the interface was taken away.
+    RouteGone(Prefix),
     /// Give the lease back, take away what it has set, and end.
     End,
 }
@@ -132,19 +144,19 @@ impl Session {
         links: Links,
         device: Device,
         settings: Settings,
-        held: Option<Lease>,
+        held: Option<Record>,
     ) -> io::Result<Session> {
         let seed = rand::rngs::OsRng.try_next_u64().map_err(io::Error::other)?;
         let mut client = Client::new(identity::of(&device, settings.client_id)?, seed);
         if settings.arp_probe {
             client = client.with_probes();
         }
-        if let Some(lease) = held {
-            client = client.resume(lease, clock::now());
+        if let Some(held) = &held {
+            client = client.resume(held.lease.clone(), clock::now());
         }
         let (orders, inbox) = mpsc::unbounded_channel();
         let (sender, report) = watch::channel(Report::default());
-        let driver = Driver::new(links, device.clone(), settings, client, sender)?;
+        let driver = Driver::new(links, device.clone(), settings, client, held, sender)?;
         let task = tokio::spawn(driver.run(inbox));
         let session = Session {
             report,

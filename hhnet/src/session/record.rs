@@ -10,7 +10,7 @@ use std::{fs, io, path::Path, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
-use crate::{clock, dhcp::lease::Lease, runtime};
+use crate::{clock, dhcp::lease::Lease, link::Mac, runtime};
 
 /// A lease in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,10 @@ pub struct Record {
     pub index: u32,
     /// How the session was asked to behave.
     pub settings: Settings,
+    /// The MTU of the interface without a lease, in bytes.
+    pub mtu: u32,
+    /// The machine on the link that passed on the server's last message.
+    pub neighbor: Option<Mac>,
     /// The lease; its times are since boot.
     pub lease: Lease,
 }
@@ -43,7 +47,8 @@ impl Record {
     }
 }
 
-/// All records; broken ones are removed, not an error: the agent must start.
+/// All records. Broken ones are no error, because the agent must start; `cleanup`
+/// removes them.
 pub fn load() -> Vec<Record> {
     load_from(Path::new(runtime::LEASES), clock::now())
 }
@@ -110,6 +115,8 @@ mod tests {
                 arp_probe: false,
                 xdp: Xdp::Off,
             },
+            mtu: 1500,
+            neighbor: Some([2, 0, 0, 0, 0, 9]),
             lease: read(&[SERVER, HOUR, MASK24, (3, &[10, 0, 1, 1])]).unwrap(),
         }
     }

@@ -8,6 +8,7 @@ use tracing::warn;
 use crate::{
     dhcp::{
         client::{Client, Destination, Listen, Transmit},
+        lease::Lease,
         packet,
         socket::{BROADCAST, PortSocket, RawSocket, Received},
     },
@@ -39,13 +40,13 @@ pub(super) enum Arrival {
 }
 
 impl Sockets {
-    pub(super) fn new(device: Device) -> Sockets {
+    pub(super) fn new(device: Device, neighbor: Option<Mac>) -> Sockets {
         Sockets {
             device,
             raw: None,
             port: None,
             arp: None,
-            neighbor: None,
+            neighbor,
             complaint: None,
         }
     }
@@ -111,11 +112,7 @@ impl Sockets {
     ///
     /// # Errors
     /// As of the socket: not fatal, the machine sends again.
-    pub(super) async fn send(
-        &self,
-        transmit: &Transmit,
-        leased: Option<Ipv4Addr>,
-    ) -> io::Result<()> {
+    pub(super) async fn send(&self, transmit: &Transmit, lease: Option<&Lease>) -> io::Result<()> {
         let none = || io::Error::from(io::ErrorKind::NotConnected);
         match transmit.to {
             Destination::Broadcast { source } => {
@@ -128,15 +125,12 @@ impl Sockets {
                 arp.send(&transmit.bytes, BROADCAST)
             }
             Destination::Server { server } => match &self.port {
-                Some(port) => match port.send(server, &transmit.bytes).await {
-                    // No route to a server beyond the subnet: the way its last
-                    // message came is as good.
-                    Err(error) if error.kind() == io::ErrorKind::NetworkUnreachable => {
-                        self.send_past_routes(server, &transmit.bytes, leased)
-                    }
-                    other => other,
-                },
-                None => self.send_past_routes(server, &transmit.bytes, leased),
+                // Without a route, the kernel takes the server for a neighbor
+                // (the socket is bound to the link) and asks for it in vain.
+                Some(port) if lease.is_some_and(|lease| lease.reaches(server)) => {
+                    port.send(server, &transmit.bytes).await
+                }
+                _ => self.send_past_routes(server, &transmit.bytes, lease),
             },
         }
     }
@@ -147,9 +141,9 @@ impl Sockets {
         &self,
         server: Ipv4Addr,
         message: &[u8],
-        leased: Option<Ipv4Addr>,
+        lease: Option<&Lease>,
     ) -> io::Result<()> {
-        let source = leased.unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let source = lease.map_or(Ipv4Addr::UNSPECIFIED, |lease| lease.prefix.address);
         let packet = packet::wrap(source, server, message);
         let socket = RawSocket::sender(self.device.index)?;
         let sent = socket.send(&packet, self.neighbor.unwrap_or(BROADCAST));

@@ -116,8 +116,9 @@ impl Client {
         };
         self.send(everyone, request, exchange, now);
         self.events.push_back(Event::Conflict(lease.prefix.address));
+        self.not_before = now + DECLINED;
         self.state = State::Init {
-            next: now + DECLINED,
+            next: self.not_before,
         };
     }
 

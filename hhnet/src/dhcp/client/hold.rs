@@ -92,6 +92,7 @@ impl Client {
         }
         let next = now + self.nak_delay;
         self.nak_delay = (self.nak_delay * 2).clamp(Duration::from_secs(1), NAK_MAX);
+        self.not_before = next;
         self.lose(Loss::Refused, next);
         self.handle_timeout(now);
     }

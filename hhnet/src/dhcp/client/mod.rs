@@ -55,6 +55,9 @@ struct Exchange {
     began: Duration,
     /// When the last message left: a lease counts from there.
     asked: Duration,
+    /// `secs` of the last DISCOVER, which a REQUEST for an offer repeats (RFC
+    /// 2131, section 3.1, step 3).
+    secs: u16,
     /// How many have left.
     sent: u32,
     /// Whether answers are to be broadcast.
@@ -131,6 +134,8 @@ pub struct Client {
     spoke: Option<Duration>,
     /// Delay before the next DISCOVER after a NAK; zero after an ACK.
     nak_delay: Duration,
+    /// Not to begin before: after a NAK or a conflict, however the link flaps.
+    not_before: Duration,
     /// A server that offered and then did not acknowledge.
     shunned: Option<Ipv4Addr>,
     /// The address that was leased last.
@@ -142,6 +147,7 @@ pub struct Client {
     counters: Counters,
     out: VecDeque<Transmit>,
     events: VecDeque<Event>,
+    first_drops: VecDeque<Reason>,
 }
 
 impl Client {
@@ -157,6 +163,7 @@ impl Client {
             quick: 0,
             spoke: None,
             nak_delay: Duration::ZERO,
+            not_before: Duration::ZERO,
             shunned: None,
             last: None,
             announce: None,
@@ -164,6 +171,7 @@ impl Client {
             counters: Counters::default(),
             out: VecDeque::new(),
             events: VecDeque::new(),
+            first_drops: VecDeque::new(),
         }
     }
 
@@ -205,7 +213,7 @@ impl Client {
             ) => {
                 self.hurry = now + HURRY;
                 self.state = State::Init {
-                    next: self.soon(now),
+                    next: self.soon(now).max(self.not_before),
                 };
             }
             (
@@ -303,8 +311,14 @@ impl Client {
     /// far as to be a reply.
     pub fn note_drop(&mut self, reason: Reason) {
         if self.counters.dropped.count(reason) {
-            tracing::info!("dropping a packet, and further ones silently: {reason}");
+            self.first_drops.push_back(reason);
         }
+    }
+
+    /// A reason that has made something be dropped for the first time: worth a
+    /// line in the log, which a flood must not fill.
+    pub fn poll_first_drop(&mut self) -> Option<Reason> {
+        self.first_drops.pop_front()
     }
 
     /// Time has passed; nothing happens before the time of [`Client::poll_timeout`].
@@ -345,11 +359,14 @@ impl Client {
         mut exchange: Exchange,
         now: Duration,
     ) -> Exchange {
-        // Some relays take a zero for an error.
-        let elapsed = now.saturating_sub(exchange.began).as_secs();
+        if !matches!(request, Request::Select { .. }) {
+            // Some relays take a zero for an error.
+            let elapsed = now.saturating_sub(exchange.began).as_secs();
+            exchange.secs = elapsed.clamp(1, u16::MAX.into()) as u16;
+        }
         let header = Header {
             xid: exchange.xid,
-            secs: elapsed.clamp(1, u16::MAX.into()) as u16,
+            secs: exchange.secs,
             broadcast: exchange.broadcast,
         };
         match request {
@@ -376,6 +393,7 @@ impl Client {
             xid: self.rng.random(),
             began: now,
             asked: now,
+            secs: 1,
             sent: 0,
             broadcast: false,
         }

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use hhnet_tests::dhcp::{Kind, Software};
+use hhnet_tests::dhcp::{Answer, Kind, Software};
 use hhnet_tests::fabric::{NIC, Segment};
 use hhnet_tests::monitor::Monitor;
 use hhnet_tests::wait::{self, PATIENCE};
@@ -25,6 +25,64 @@ fn an_address_that_somebody_removes_is_back_within_a_second() {
             server.ip("route show") == routes
         });
     }
+}
+
+#[test]
+fn a_route_that_somebody_removes_is_back_within_a_second() {
+    let segment = Segment::new();
+    let _daemon = segment.serve(Software::Dnsmasq, &Segment::pool());
+    let server = segment.server();
+    lease(&server);
+    let routes = server.ip("route show");
+    for _ in 0..2 {
+        server.ip("route del default");
+        wait::until("the routes are back", secs(1), || {
+            server.ip("route show") == routes
+        });
+    }
+}
+
+/// What a lease has set goes with it: the MTU, and the name servers, also when
+/// the interface itself goes.
+#[test]
+fn mtu_and_name_servers_go_with_the_lease() {
+    let segment = Segment::new();
+    let mut subnet = Segment::subnet();
+    subnet.mtu = 1400;
+    subnet.dns = vec![[1, 1, 1, 1].into()];
+    let dhcp = segment.fabric_dhcp(subnet);
+    let server = segment.server();
+    let resolver = || {
+        server
+            .namespace()
+            .read("/etc/resolv.conf")
+            .unwrap_or_default()
+    };
+    let before = resolver();
+    server.ip(&format!(
+        "link add link {NIC} name mac0 address 02:00:00:00:00:01 type macvlan mode private"
+    ));
+    server.must("dhcp mac0 --xdp=off");
+    assert!(resolver().contains("nameserver 1.1.1.1"));
+    server.ip("link del mac0");
+    wait::until("the name servers are gone", secs(2), || {
+        resolver() == before
+    });
+
+    dhcp.answer(|request| match request.kind {
+        Kind::Discover | Kind::Select => Answer::Normal,
+        _ => Answer::Nak,
+    });
+    dhcp.configure(|subnet| subnet.lease = secs(4));
+    let mtu = || server.ip_json(&format!("link show {NIC}"))[0]["mtu"].clone();
+    lease(&server);
+    assert_eq!(mtu(), 1400);
+    dhcp.answer(|request| match request.kind {
+        Kind::Renew => Answer::Nak,
+        _ => Answer::Silence,
+    });
+    wait::until("the MTU is its own again", PATIENCE, || mtu() == 1500);
+    assert_eq!(resolver(), before);
 }
 
 /// What systemd-networkd and people do: no address, link down. Nothing is said

@@ -75,3 +75,29 @@ fn isc_behind_a_relay_leases_renews_and_rebinds() {
     assert!(has(&server, address));
     assert_eq!(monitor.losses(), []);
 }
+
+/// Without a default route there is no way to the server but through the relay
+/// that has passed on its answer; the renewal takes it.
+#[test]
+fn a_server_no_route_leads_to_is_renewed_with_all_the_same() {
+    let segment = Segment::with_wire(2);
+    let office = office(segment.router());
+    let pool = Segment::pool()
+        .renewed_after(2, 60)
+        .behind_relay(Ipv4Addr::new(10, 0, 9, 0))
+        .with(&["option classless-routes 32, 9, 9, 9, 9, 10, 0, 1, 1;"]);
+    let _daemon = Daemon::start(Software::Isc, &office, "port", &pool);
+    let _relay = Relay::start(segment.router(), "port", "uplink", OFFICE);
+    let server = segment.server();
+
+    let address = lease(&server);
+    let routes = server.ip("route show");
+    assert!(!routes.contains("default"), "{routes}");
+    let monitor = Monitor::of(server.namespace());
+    let renewal = wait_for(segment.wire(), Kind::Renew, 1);
+    assert_eq!(renewal.destination, OFFICE);
+    wait::until("the renewal is in force", PATIENCE, || {
+        monitor.times_set(address) == 1
+    });
+    assert_eq!(monitor.losses(), []);
+}

@@ -70,6 +70,23 @@ fn members_that_join_one_after_the_other_are_no_reason_to_leave_a_server() {
 }
 
 #[test]
+fn a_request_repeats_the_seconds_of_its_discover() {
+    for seed in 0..50 {
+        let mut play = Play::new(seed);
+        for _ in 0..6 {
+            play.run_until_sent();
+        }
+        play.run_until(play.now + secs(0.4));
+        let seconds = |play: &Play| play.sent.last().unwrap().1.bytes[8..10].to_owned();
+        let discover = seconds(&play);
+        play.grant(2, FIRST, 3600);
+        assert_eq!(seconds(&play), discover);
+        play.run_until_sent();
+        assert_eq!(seconds(&play), discover, "also when it is repeated");
+    }
+}
+
+#[test]
 fn empty_offers_and_acks_are_ignored() {
     let mut play = Play::new(3);
     for _ in 0..2 {

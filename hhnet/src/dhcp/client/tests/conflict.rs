@@ -73,6 +73,20 @@ fn an_address_somebody_has_is_declined_and_another_one_sought_later() {
 }
 
 #[test]
+fn a_link_that_flaps_does_not_shorten_the_pause_after_a_conflict() {
+    let mut play = probing(45);
+    play.client.handle_arp(&Arp::probe(OTHERS, FIRST), play.now);
+    play.gather();
+    let start = play.now;
+    for up in [false, true] {
+        play.client.handle_link(up, play.now);
+        play.gather();
+    }
+    let (next, _) = play.run_until_sent();
+    assert!((next - start).as_secs_f64() >= 9.5);
+}
+
+#[test]
 fn our_own_probes_and_other_addresses_are_no_conflict() {
     let mut play = probing(41);
     for harmless in [
