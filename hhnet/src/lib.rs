@@ -2,8 +2,9 @@
 //! hhnet, the host networking agent for test servers.
 //!
 //! ```text
-//! bytes   wire · dhcp::packet · dhcp::message · hhnet_ebpf            pure
-//! rules   cli · dhcp::client · dhcp::lease · status · metrics         pure
+//! bytes   wire · dhcp::{packet, arp, request, reply} · hhnet_ebpf      pure
+//! rules   cli · dhcp::{client, lease, routes, names} · status ·
+//!         metrics · xdp::report                                       pure
 //! world   main · client · agent · session · journal · link · host ·
 //!         dhcp::socket · xdp                                          thin
 //! ```
