@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cli::{LeaseFlags, Verb},
-    session::{Session, Settings},
+    session::{Report, Session, Settings},
 };
 
 /// Lines about the links, when there is no address.
@@ -128,18 +128,7 @@ impl Agent {
                 reply.answer(prefix);
                 reply.exit(0);
             }
-            End::TimedOut(report) => {
-                // Before it is taken away: this is what there is to look at.
-                let status = self.status().await.unwrap_or_default();
-                self.give_up(&interface, undo, &reply).await;
-                reply.complain(format_args!(
-                    "Failed to get IP address for {interface}: {report}"
-                ));
-                for line in status.lines().take(FACTS) {
-                    reply.complain(format_args!("  {line}"));
-                }
-                reply.exit(1);
-            }
+            End::TimedOut(report) => self.time_out(&interface, &report, undo, &reply).await,
             End::Abandoned => {
                 info!("{interface}: whoever asked for it has gone");
                 self.give_up(&interface, undo, &reply).await;
@@ -154,6 +143,19 @@ impl Agent {
                 reply.fail(format_args!("{interface}: {by} before it was usable"));
             }
         }
+    }
+
+    async fn time_out(&mut self, interface: &str, report: &Report, undo: Undo, reply: &Reply) {
+        // Before it is taken away: this is what there is to look at.
+        let status = self.status().await.unwrap_or_default();
+        self.give_up(interface, undo, reply).await;
+        reply.complain(format_args!(
+            "Failed to get IP address for {interface}: {report}"
+        ));
+        for line in status.lines().take(FACTS) {
+            reply.complain(format_args!("  {line}"));
+        }
+        reply.exit(1);
     }
 
     async fn give_up(&mut self, interface: &str, undo: Undo, reply: &Reply) {

@@ -112,40 +112,28 @@ impl Client {
 
     /// Asks for more time: the server that gave the lease before T2, anyone after.
     pub(super) fn extend(&mut self, now: Duration) {
-        let (exchange, lease) = match &self.state {
-            State::Bound { lease, .. } => {
-                let lease = lease.clone();
-                (self.new_exchange(now), lease)
-            }
-            State::Renewing {
-                exchange, lease, ..
-            }
-            | State::Rebinding {
-                exchange, lease, ..
-            } => (*exchange, lease.clone()),
+        let Some(lease) = self.lease().cloned() else {
+            return;
+        };
+        let exchange = match &self.state {
+            State::Renewing { exchange, .. } | State::Rebinding { exchange, .. } => *exchange,
             State::NoLink
             | State::Init { .. }
             | State::Selecting { .. }
             | State::Requesting { .. }
             | State::Rebooting { .. }
-            | State::Probing { .. } => return,
+            | State::Probing { .. }
+            | State::Bound { .. } => self.new_exchange(now),
         };
-        let address = lease.prefix.address;
+        let (address, server) = (lease.prefix.address, lease.server);
         let rebind = lease.since + lease.times.rebind;
         let renewing = now < rebind;
-        let to = if renewing {
-            Destination::Server {
-                server: lease.server,
-            }
+        let (to, end) = if renewing {
+            (Destination::Server { server }, Some(rebind))
         } else {
-            Destination::Broadcast { source: address }
+            (Destination::Broadcast { source: address }, lease.expiry())
         };
         let exchange = self.send(to, Request::Extend { address }, exchange, now);
-        let end = if renewing {
-            Some(rebind)
-        } else {
-            lease.expiry()
-        };
         let next = self.next_try(&lease, end, now);
         self.state = if renewing {
             State::Renewing {

@@ -202,37 +202,17 @@ impl Client {
             return;
         }
         self.link_up = up;
-        match (&self.state, up) {
-            (
-                State::NoLink
-                | State::Init { .. }
-                | State::Selecting { .. }
-                | State::Requesting { .. }
-                | State::Probing { .. },
-                true,
-            ) => {
+        match (self.lease().cloned(), up) {
+            (None, true) => {
                 self.hurry = now + HURRY;
                 self.state = State::Init {
                     next: self.soon(now).max(self.not_before),
                 };
             }
-            (
-                State::NoLink
-                | State::Init { .. }
-                | State::Selecting { .. }
-                | State::Requesting { .. }
-                | State::Probing { .. },
-                false,
-            ) => self.state = State::NoLink,
-            (
-                State::Rebooting { lease, .. }
-                | State::Bound { lease, .. }
-                | State::Renewing { lease, .. }
-                | State::Rebinding { lease, .. },
-                true,
-            ) => self.reboot(lease.clone(), now),
-            (State::Rebooting { lease, .. }, false) => self.hold(lease.clone(), now),
-            (State::Bound { .. } | State::Renewing { .. } | State::Rebinding { .. }, false) => {}
+            (None, false) => self.state = State::NoLink,
+            (Some(lease), true) => self.reboot(lease, now),
+            // What is held stays held; only a confirmation is put off.
+            (Some(lease), false) => self.hold(lease, now),
         }
         self.handle_timeout(now);
     }
