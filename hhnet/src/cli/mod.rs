@@ -94,7 +94,13 @@ pub struct Bond {
     #[arg(value_name = "iface", required = true)]
     pub members: Vec<IfName>,
     /// How often LACPDUs are asked for: slow (30 s, the kernel's default) or fast (1 s)
-    #[arg(long, value_name = "RATE", value_enum, default_value_t)]
+    #[arg(
+        long,
+        value_name = "RATE",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
     pub lacp_rate: LacpRate,
     /// MTU, patience and programs
     #[command(flatten)]
@@ -136,10 +142,22 @@ pub struct LeaseFlags {
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = values::seconds)]
     timeout: u32,
     /// XDP programs on the interfaces: auto (native, else generic), native, generic or off
-    #[arg(long, value_name = "MODE", value_enum, default_value_t)]
+    #[arg(
+        long,
+        value_name = "MODE",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
     pub xdp: Xdp,
     /// What servers know us by: mac (type 1 and the hardware address), duid (RFC 4361) or none
-    #[arg(long, value_name = "ID", value_enum, default_value_t)]
+    #[arg(
+        long,
+        value_name = "ID",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
     pub client_id: ClientId,
     /// Ask the network whether the address is free before using it (RFC 5227); takes 4 to 7 s
     #[arg(long)]
