@@ -22,7 +22,7 @@ pub fn check(lease: &Lease) {
     assert!(times.renew < times.rebind && !times.renew.is_zero());
     assert!(times.lease.is_none_or(|all| times.rebind < all));
     assert!(lease.expiry().is_none_or(|expiry| expiry > lease.since));
-    assert!(lease.mtu.is_none_or(|mtu| mtu >= 68));
+    assert!(lease.mtu.is_none_or(|mtu| mtu >= 576));
     for servers in [&lease.dns, &lease.ntp] {
         assert!(servers.len() <= SERVERS_MAX && servers.iter().all(|one| is_usable(*one)));
     }
@@ -83,6 +83,8 @@ fn check_record(lease: &Lease) {
             arp_probe: false,
             xdp: Xdp::Off,
         },
+        mtu: 1500,
+        neighbor: Some([2, 0, 0, 0, 0, 9]),
         lease: lease.clone(),
     };
     let saved = serde_json::to_vec_pretty(&record).expect("a record is plain data");
