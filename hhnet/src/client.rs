@@ -112,7 +112,10 @@ fn silent(pid: Pid) -> io::Error {
 fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+        io::ErrorKind::NotFound
+            | io::ErrorKind::ConnectionRefused
+            // Something else has our directory's name: starting an agent says so.
+            | io::ErrorKind::NotADirectory
     )
 }
 

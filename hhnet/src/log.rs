@@ -5,7 +5,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -58,6 +58,8 @@ impl Rotated {
             .mode(0o644)
             .custom_flags(libc::O_NOFOLLOW)
             .open(path)?;
+        // The harness collects it as an ordinary user.
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
         let size = file.metadata()?.len();
         Ok(Rotated {
             path: path.to_owned(),
@@ -71,7 +73,8 @@ impl Rotated {
 impl Write for Rotated {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.size >= self.limit {
-            fs::rename(&self.path, self.path.with_extension("log.1"))?;
+            // Somebody may have removed it; there is a new one all the same.
+            let _ = fs::rename(&self.path, self.path.with_extension("log.1"));
             *self = Rotated::open(&self.path, self.limit)?;
         }
         let written = self.file.write(line)?;
@@ -96,6 +99,11 @@ mod tests {
             log.write_all(&[b'x'; 30]).unwrap();
             assert!(fs::metadata(&path).unwrap().len() <= 130);
         }
+        fs::remove_file(&path).unwrap();
+        for _ in 0..5 {
+            log.write_all(&[b'x'; 30]).unwrap();
+        }
+        assert!(path.exists(), "it is there again after somebody removed it");
         let aside = path.with_extension("log.1");
         assert!(fs::metadata(&aside).unwrap().len() <= 130);
         fs::remove_file(path).unwrap();

@@ -43,9 +43,9 @@ impl Agent {
     ) -> Result<Leasable, VerbError> {
         let name: IfName = BOND.parse().map_err(VerbError::Refused)?;
         let vlan = name.with_vlan(bond.vlan).map_err(VerbError::Refused)?;
-        let members = self.free_members(&bond.members).await?;
         self.must_be_free(BOND).await?;
         self.must_be_free(vlan.as_str()).await?;
+        let members = self.free_members(&bond.members).await?;
         for member in &members {
             self.note(member, undo)?;
         }
@@ -74,10 +74,26 @@ impl Agent {
         })
     }
 
+    /// Sets the MTU of a device. The kernel lowers that of the VLANs on it as
+    /// well (`vlan_device_event` in net/8021q/vlan.c), and does not raise it again.
+    async fn set_mtu(&self, device: &Device, mtu: u32, undo: &mut Undo) -> Result<(), VerbError> {
+        undo.mtu = Some(mtu);
+        let all = self.links.devices().await?;
+        let shrinks = |upper: &Device| upper.lower == Some(device.index) && upper.mtu > mtu;
+        undo.shrunk = all.into_iter().filter(shrinks).collect();
+        Ok(self.links.set_mtu(device, mtu).await?)
+    }
+
     async fn must_be_free(&self, name: &str) -> Result<(), VerbError> {
-        let occupied =
-            |error| VerbError::refused(format_args!("{error}; hhnet cleanup removes it"));
-        self.links.must_be_free(name).await.map_err(occupied)
+        let Err(error) = self.links.must_be_free(name).await else {
+            return Ok(());
+        };
+        match self.links.device(name).await? {
+            Some(device) if device.is_bond() || device.is_vlan() => Err(VerbError::refused(
+                format_args!("{error}; hhnet cleanup removes it"),
+            )),
+            _ => Err(error.into()),
+        }
     }
 
     /// The members, checked before anything is changed.
@@ -108,17 +124,20 @@ impl Agent {
         self.must_be_free(name.as_str()).await?;
         self.note(&parent, undo)?;
         if let Some(mtu) = vlan.lease.mtu {
-            undo.mtu = Some(mtu);
-            self.links.set_mtu(&parent, mtu).await?;
+            self.set_mtu(&parent, mtu, undo).await?;
         }
         if !parent.up {
             self.links.set_up(&parent).await?;
         }
         let device = self.add_vlan(&parent, &name, vlan.vlan, undo).await?;
-        let bonded = parent.is_bond();
+        let bonded = parent.speaks_lacp();
         // A program on a bond would exclude programs on its members, which
         // `bond` has put there.
-        let lowest = if bonded { Vec::new() } else { vec![parent] };
+        let lowest = if parent.is_bond() {
+            Vec::new()
+        } else {
+            vec![parent]
+        };
         Ok(Leasable {
             device,
             lowest,
@@ -145,8 +164,7 @@ impl Agent {
         }
         self.note(&before, undo)?;
         if let Some(mtu) = dhcp.lease.mtu {
-            undo.mtu = Some(mtu);
-            self.links.set_mtu(&before, mtu).await?;
+            self.set_mtu(&before, mtu, undo).await?;
         }
         if !before.up {
             self.links.set_up(&before).await?;
@@ -157,7 +175,7 @@ impl Agent {
             Kind::Bond(_) | Kind::Vlan(_) => Vec::new(),
         };
         Ok(Leasable {
-            bonded: device.is_bond(),
+            bonded: device.speaks_lacp(),
             device,
             lowest,
         })

@@ -136,17 +136,20 @@ impl Programs {
     /// A link is no longer ours.
     pub(super) fn forget(&mut self, device: &Device) {
         self.complaints.retain(|(link, _)| *link != device.name);
+        self.forget_link(device.index);
+    }
+
+    /// As [`Programs::forget`], of a link that is known by its index only.
+    pub(super) fn forget_link(&mut self, index: u32) {
         match &mut self.state {
             State::Loaded(programs) => {
-                if programs
-                    .attachments()
-                    .any(|link| link.ifindex == device.index)
-                    && let Err(error) = programs.detach(device.index)
+                if programs.attachments().any(|link| link.ifindex == index)
+                    && let Err(error) = programs.detach(index)
                 {
                     warn!("{error}");
                 }
             }
-            State::Loading(waiting) => waiting.retain(|(link, _)| link.index != device.index),
+            State::Loading(waiting) => waiting.retain(|(link, _)| link.index != index),
             State::Unloaded | State::Unavailable(_) => {}
         }
     }

@@ -21,6 +21,8 @@ pub(super) struct Undo {
     pub(super) touched: Vec<(Before, bool)>,
     /// The MTU that was set on them, if any was.
     pub(super) mtu: Option<u32>,
+    /// VLANs that the kernel has made smaller together with their parent.
+    pub(super) shrunk: Vec<Device>,
     /// A point-to-point link that was written into the journal.
     pub(super) noted: Option<journal::P2p>,
     /// Its address, once that was added.
@@ -74,6 +76,9 @@ impl Agent {
                 Ok(None) => {}
                 Err(error) => warn!("{error}"),
             }
+        }
+        for device in &undo.shrunk {
+            log(self.links.set_mtu(device, device.mtu).await);
         }
     }
 

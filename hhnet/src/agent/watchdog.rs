@@ -141,6 +141,7 @@ impl Agent {
     fn link_gone(&mut self, index: u32) {
         self.ports.remove(&index);
         self.count_ports();
+        self.programs.forget_link(index);
         self.sessions.retain(|session| {
             let stays = session.device.index != index;
             if !stays {

@@ -50,12 +50,14 @@ fn edit(change: impl FnOnce(&str) -> String) -> io::Result<()> {
     if after == before {
         return Ok(());
     }
-    replace(file, &after).map_err(at)
+    replace(file, &before, &after).map_err(at)
 }
 
 /// Puts a new file in the place of the old one, so that nobody reads half of
-/// it; or into the old one, where that is a mount of its own, as in containers.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
+/// it; or into the old one, where that is a mount of its own, as in containers,
+/// or its directory cannot be written.
+fn replace(file: &Path, before: &str, text: &str) -> io::Result<()> {
+    use io::ErrorKind::{CrossesDevices, PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
     let new = file.with_extension("conf.hhnet");
     let renamed = fs::write(&new, text)
         .and_then(|()| match fs::metadata(file) {
@@ -63,9 +65,17 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
             Err(_) => Ok(()),
         })
         .and_then(|()| fs::rename(&new, file));
-    renamed.or_else(|_| {
+    renamed.or_else(|error| {
         let _ = fs::remove_file(&new);
-        fs::write(file, text)
+        match error.kind() {
+            CrossesDevices | ResourceBusy | PermissionDenied | ReadOnlyFilesystem => {
+                fs::write(file, text).inspect_err(|_| {
+                    // Half of it is worse than what was there.
+                    let _ = fs::write(file, before);
+                })
+            }
+            _ => Err(error),
+        }
     })
 }
 

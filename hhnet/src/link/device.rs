@@ -200,6 +200,11 @@ impl Device {
         matches!(self.kind, Kind::Bond(_))
     }
 
+    /// Whether the link is a bond whose members LACP has to agree on.
+    pub fn speaks_lacp(&self) -> bool {
+        matches!(&self.kind, Kind::Bond(bond) if bond.lacp)
+    }
+
     /// Whether the link is a VLAN.
     pub fn is_vlan(&self) -> bool {
         matches!(self.kind, Kind::Vlan(_))

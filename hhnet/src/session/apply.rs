@@ -10,6 +10,10 @@ use crate::{
     link::{Address, Device, LinkError, Links},
 };
 
+/// With less, the kernel takes all IPv6 addresses off the link, and the static
+/// ones never come back (RFC 8200, section 5; `addrconf_notify` in net/ipv6).
+const IPV6_MIN: u32 = 1280;
+
 /// A lease in place of another.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Change<'a> {
@@ -96,7 +100,7 @@ impl Links {
     /// Gives a device its own MTU back, if it still has that of the lease.
     async fn restore_mtu(&self, device: &Device, leased: u32, own: u32) -> Result<(), LinkError> {
         match self.device(&device.name).await? {
-            Some(current) if current.mtu == leased && leased != own => {
+            Some(current) if current.mtu == leased.max(IPV6_MIN) && current.mtu != own => {
                 self.set_mtu(&current, own).await
             }
             _ => Ok(()),
@@ -107,6 +111,13 @@ impl Links {
     /// device below (the kernel says `ERANGE`), and a server that asks for
     /// more must not cost anybody his lease.
     async fn apply_mtu(&self, device: &Device, mtu: u32) -> Result<(), LinkError> {
+        if mtu < IPV6_MIN {
+            warn!(
+                "{}: {IPV6_MIN} instead of the server's MTU {mtu}, for IPv6",
+                device.name
+            );
+        }
+        let mtu = mtu.max(IPV6_MIN);
         let Some(current) = self.device(&device.name).await? else {
             return Ok(());
         };

@@ -109,6 +109,7 @@ impl fmt::Display for Report {
             offers,
             acks,
             naks,
+            conflicts,
             dropped,
             ..
         } = &self.counters;
@@ -116,6 +117,9 @@ impl fmt::Display for Report {
             f,
             "{discovers} DISCOVERs sent, {offers} OFFERs, {acks} ACKs and {naks} NAKs received"
         )?;
+        if *conflicts > 0 {
+            write!(f, ", {conflicts} addresses in use by other machines")?;
+        }
         for (reason, count) in dropped.iter().filter(|(_, count)| *count > 0) {
             write!(f, ", {count} ignored ({})", reason.replace('_', " "))?;
         }

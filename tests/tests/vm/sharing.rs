@@ -53,6 +53,19 @@ fn a_failing_vlan_takes_its_mtu_back() {
     assert_eq!(lab.server.ip("-o link show enp2s1"), before);
 }
 
+/// Nor does it stay on the VLANs that the kernel has made smaller with the port.
+#[test]
+fn a_failing_vlan_leaves_the_mtu_of_the_other_one() {
+    let lab = Lab::without_dhcp(Connection::Unbundled);
+    let _dhcp = lab.fabric.vpc(1002).dnsmasq(&[]);
+    lab.server.must("vlan 1002 enp2s1 --mtu=9000");
+    let before = lab.server.ip("-o link show enp2s1.1002");
+    assert!(before.contains(" mtu 9000 "), "{before}");
+    let output = lab.server.hhnet("vlan 1001 enp2s1 --mtu=1300 --timeout=1");
+    assert!(!output.ok());
+    assert_eq!(lab.server.ip("-o link show enp2s1.1002"), before);
+}
+
 /// A bond that another VLAN has come to rely on stays, and that is said.
 #[test]
 fn a_failing_bond_stays_for_the_vlan_above_it() {
