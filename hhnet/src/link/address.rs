@@ -114,13 +114,8 @@ impl Links {
             .attributes
             .push(AddressAttribute::Local(address.address));
         let step = format!("removing {}/{}", address.address, address.len);
-        match self
-            .ask(step, RouteNetlinkMessage::DelAddress(message), 0)
+        self.take_away(step, RouteNetlinkMessage::DelAddress(message))
             .await
-        {
-            Err(error) if error.is_gone() => Ok(()),
-            other => other,
-        }
     }
 
     /// All addresses, IPv4 first: `ip address show`.

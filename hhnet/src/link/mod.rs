@@ -151,6 +151,14 @@ impl Links {
         Ok(())
     }
 
+    /// Sends a request to remove something; no error when it is gone already.
+    async fn take_away(&self, step: String, message: RouteNetlinkMessage) -> Result<()> {
+        match self.ask(step, message, 0).await {
+            Err(error) if error.is_gone() => Ok(()),
+            other => other,
+        }
+    }
+
     /// Sends an add request.
     async fn add(&self, step: String, message: RouteNetlinkMessage, new: New) -> Result<()> {
         let flags = match new {
@@ -233,13 +241,8 @@ impl Links {
     pub async fn remove(&self, device: &Device) -> Result<()> {
         let message = LinkUnspec::new_with_index(device.index).build();
         let step = format!("removing {}", device.name);
-        match self
-            .ask(step, RouteNetlinkMessage::DelLink(message), 0)
+        self.take_away(step, RouteNetlinkMessage::DelLink(message))
             .await
-        {
-            Err(error) if error.is_gone() => Ok(()),
-            other => other,
-        }
     }
 
     async fn set(&self, step: String, message: LinkMessage) -> Result<()> {

@@ -59,13 +59,8 @@ impl Links {
     ) -> Result<()> {
         let message = leased(device, route, source).build();
         let step = format!("removing the route to {} on {}", route.to, device.name);
-        match self
-            .ask(step, RouteNetlinkMessage::DelRoute(message), 0)
+        self.take_away(step, RouteNetlinkMessage::DelRoute(message))
             .await
-        {
-            Err(error) if error.is_gone() => Ok(()),
-            other => other,
-        }
     }
 
     /// The routes that leases have set through a device:
@@ -101,13 +96,8 @@ impl Links {
             "removing the default route via {gateway} on {}",
             device.name
         );
-        match self
-            .ask(step, RouteNetlinkMessage::DelRoute(message), 0)
+        self.take_away(step, RouteNetlinkMessage::DelRoute(message))
             .await
-        {
-            Err(error) if error.is_gone() => Ok(()),
-            other => other,
-        }
     }
 }
 

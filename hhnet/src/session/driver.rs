@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The task of a session: everything the machine wants done in the world.
 
-use std::{io, net::Ipv4Addr, time::Duration};
+use std::{fmt, io, net::Ipv4Addr, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
@@ -21,7 +21,7 @@ use crate::{
         packet, reply,
     },
     host::resolver,
-    link::{Device, Links},
+    link::{Device, LinkError, Links},
 };
 
 /// How long after a failure a lease is applied again.
@@ -125,21 +125,24 @@ impl Driver {
             Order::AddressGone(address) => {
                 let ours = |lease: &Lease| lease.prefix.address == address;
                 if self.applied.as_ref().is_some_and(ours) && self.is_missing(address).await {
-                    warn!("{}: somebody removed {address}", self.device.name);
-                    self.stale = true;
-                    self.retry = Some(clock::now() + GRACE);
+                    self.put_back(&address);
                 }
             }
             Order::RouteGone(to) => {
                 let ours = |lease: &Lease| lease.routes.iter().any(|route| route.to == to);
                 if self.applied.as_ref().is_some_and(ours) && self.lacks_routes().await {
-                    warn!("{}: somebody removed the route to {to}", self.device.name);
-                    self.stale = true;
-                    self.retry = Some(clock::now() + GRACE);
+                    self.put_back(&format_args!("the route to {to}"));
                 }
             }
             Order::End => {}
         }
+    }
+
+    /// Has everything set again, in a moment.
+    fn put_back(&mut self, gone: &dyn fmt::Display) {
+        warn!("{}: somebody removed {gone}", self.device.name);
+        self.stale = true;
+        self.retry = Some(clock::now() + GRACE);
     }
 
     fn hear(&mut self, arrival: &Arrival) {
@@ -231,23 +234,17 @@ impl Driver {
 
     /// Makes the kernel agree with the machine.
     async fn apply_lease(&mut self) {
-        let wanted = self.client.lease().cloned();
-        if wanted == self.applied && !self.stale {
+        if self.client.lease() == self.applied.as_ref() && !self.stale {
             return;
         }
+        let wanted = self.client.lease().cloned();
         // Nothing is set on a link that is down: whoever has taken it down may
         // have flushed it, too, and it is set again when it comes back.
         if wanted.is_some() && !self.link_up {
             self.retry = None;
             return;
         }
-        let change = Change {
-            old: self.applied.as_ref(),
-            new: wanted.as_ref(),
-            all: self.stale,
-            own_mtu: self.own_mtu,
-        };
-        match self.links.apply(&self.device, change, clock::now()).await {
+        match self.change_to(wanted.as_ref()).await {
             Ok(()) => {
                 self.tell_host(wanted.as_ref());
                 self.applied = wanted;
@@ -266,6 +263,16 @@ impl Driver {
                 self.retry = Some(clock::now() + RETRY);
             }
         }
+    }
+
+    async fn change_to(&self, new: Option<&Lease>) -> Result<(), LinkError> {
+        let change = Change {
+            old: self.applied.as_ref(),
+            new,
+            all: self.stale,
+            own_mtu: self.own_mtu,
+        };
+        self.links.apply(&self.device, change, clock::now()).await
     }
 
     /// Keeps the resolver and the file of the lease, each worth a warning at most.
@@ -310,13 +317,7 @@ impl Driver {
                 debug!("{}: releasing: {error}", self.device.name);
             }
         }
-        let change = Change {
-            old: self.applied.as_ref(),
-            new: None,
-            all: false,
-            own_mtu: self.own_mtu,
-        };
-        if let Err(error) = self.links.apply(&self.device, change, clock::now()).await {
+        if let Err(error) = self.change_to(None).await {
             warn!("{}: {error}", self.device.name);
         }
         self.tell_host(None);

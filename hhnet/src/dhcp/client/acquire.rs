@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The way to a lease: INIT, SELECTING, REQUESTING, and REBOOTING.
 
-use std::{collections::VecDeque, net::Ipv4Addr, time::Duration};
+use std::{collections::VecDeque, time::Duration};
 
 use super::{Client, Destination, Exchange, Reason, Reply, Request, State};
 use crate::dhcp::{lease::Lease, reply::Kind};
@@ -22,11 +22,6 @@ const REBOOTS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Offers that are kept beside the one that was taken.
 const OTHERS_MAX: usize = 4;
-
-/// A message of somebody without an address, to everyone.
-const EVERYONE: Destination = Destination::Broadcast {
-    source: Ipv4Addr::UNSPECIFIED,
-};
 
 impl Client {
     /// INIT: no delay (RFC 2131 has 1 to 10 s against a stampede after a power
@@ -58,7 +53,7 @@ impl Client {
             broadcast: wants_broadcast(exchange),
             ..exchange
         };
-        let exchange = self.send(EVERYONE, Request::Discover, exchange, now);
+        let exchange = self.send(Destination::EVERYONE, Request::Discover, exchange, now);
         let (wait, delay) = if now < self.hurry {
             // 0.5 to 1 s.
             let spread = Duration::from_millis(250);
@@ -168,7 +163,7 @@ impl Client {
             address: offer.prefix.address,
             server: offer.server,
         };
-        let exchange = self.send(EVERYONE, request, exchange, now);
+        let exchange = self.send(Destination::EVERYONE, request, exchange, now);
         self.state = State::Requesting {
             next: now + self.backoff(exchange.sent),
             exchange,
@@ -202,7 +197,7 @@ impl Client {
         let request = Request::Reboot {
             address: lease.prefix.address,
         };
-        let exchange = self.send(EVERYONE, request, exchange, now);
+        let exchange = self.send(Destination::EVERYONE, request, exchange, now);
         self.state = State::Rebooting {
             next: now + self.backoff(exchange.sent),
             exchange,

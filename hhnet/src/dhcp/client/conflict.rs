@@ -107,14 +107,11 @@ impl Client {
     fn decline(&mut self, lease: &Lease, now: Duration) {
         self.counters.conflicts += 1;
         let exchange = self.new_exchange(now);
-        let everyone = Destination::Broadcast {
-            source: Ipv4Addr::UNSPECIFIED,
-        };
         let request = Request::Decline {
             address: lease.prefix.address,
             server: lease.server,
         };
-        self.send(everyone, request, exchange, now);
+        self.send(Destination::EVERYONE, request, exchange, now);
         self.events.push_back(Event::Conflict(lease.prefix.address));
         self.not_before = now + DECLINED;
         self.state = State::Init {

@@ -115,16 +115,8 @@ impl Client {
         let Some(lease) = self.lease().cloned() else {
             return;
         };
-        let exchange = match &self.state {
-            State::Renewing { exchange, .. } | State::Rebinding { exchange, .. } => *exchange,
-            State::NoLink
-            | State::Init { .. }
-            | State::Selecting { .. }
-            | State::Requesting { .. }
-            | State::Rebooting { .. }
-            | State::Probing { .. }
-            | State::Bound { .. } => self.new_exchange(now),
-        };
+        let open = self.state.exchange();
+        let exchange = open.unwrap_or_else(|| self.new_exchange(now));
         let (address, server) = (lease.prefix.address, lease.server);
         let rebind = lease.since + lease.times.rebind;
         let renewing = now < rebind;

@@ -24,12 +24,14 @@ mod acquire;
 mod conflict;
 mod hold;
 mod output;
+mod state;
 
 use std::{collections::VecDeque, net::Ipv4Addr, time::Duration};
 
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
 pub use self::output::{Counters, Destination, Event, Listen, Loss, Transmit};
+use self::state::{Exchange, State};
 use super::{
     dropped::Reason,
     lease::Lease,
@@ -46,76 +48,6 @@ const GAP: Duration = Duration::from_millis(200);
 /// Quick repetitions after a member has joined the aggregate: the partner opens
 /// its end up to 0.3 s after ours, and what comes before that is lost.
 const QUICK: u32 = 2;
-
-/// One exchange of messages, under one transaction number.
-#[derive(Debug, Clone, Copy)]
-struct Exchange {
-    xid: u32,
-    /// When the first message left.
-    began: Duration,
-    /// When the last message left: a lease counts from there.
-    asked: Duration,
-    /// `secs` of the last DISCOVER, which a REQUEST for an offer repeats (RFC
-    /// 2131, section 3.1, step 3).
-    secs: u16,
-    /// How many have left.
-    sent: u32,
-    /// Whether answers are to be broadcast.
-    broadcast: bool,
-}
-
-#[derive(Debug)]
-enum State {
-    /// No link: nothing to do until it comes.
-    NoLink,
-    /// Waiting until `next` to begin.
-    Init { next: Duration },
-    /// Looking for a server.
-    Selecting {
-        exchange: Exchange,
-        /// Delay before the last DISCOVER, once that grows.
-        delay: Duration,
-        /// The offer of a server that has let us down before: better than none.
-        spare: Option<Lease>,
-        next: Duration,
-    },
-    /// Taking an offer.
-    Requesting {
-        exchange: Exchange,
-        offer: Lease,
-        /// Offers of other servers, for when this one does not keep its word.
-        others: VecDeque<Lease>,
-        next: Duration,
-    },
-    /// Asking whether the lease is still good, after a restart or a time
-    /// without link; it is in force meanwhile.
-    Rebooting {
-        exchange: Exchange,
-        lease: Lease,
-        next: Duration,
-    },
-    /// Making sure that nobody else has the address (RFC 5227).
-    Probing {
-        lease: Lease,
-        /// ARP probes sent.
-        sent: u32,
-        next: Duration,
-    },
-    /// Holding a lease, nothing to do before `next` (T1).
-    Bound { lease: Lease, next: Duration },
-    /// Asking the server that gave the lease.
-    Renewing {
-        exchange: Exchange,
-        lease: Lease,
-        next: Duration,
-    },
-    /// Asking any server.
-    Rebinding {
-        exchange: Exchange,
-        lease: Lease,
-        next: Duration,
-    },
-}
 
 /// A DHCP client for one interface.
 #[derive(Debug)]
@@ -245,46 +177,39 @@ impl Client {
 
     /// A server has spoken.
     pub fn handle_reply(&mut self, reply: &Reply, now: Duration) {
-        let outcome = match &self.state {
-            State::Selecting { exchange, .. } if reply.xid == exchange.xid => {
-                self.handle_offer(reply, now)
+        let outcome = match self.state.exchange() {
+            Some(exchange) if exchange.xid == reply.xid => {
+                self.handle_exchange(reply, exchange.asked, now)
             }
-            State::Requesting {
-                exchange, offer, ..
-            } if reply.xid == exchange.xid => match reply.kind {
-                Kind::Offer => self.keep_offer(reply, now),
-                Kind::Ack | Kind::Nak => {
-                    let (server, asked) = (offer.server, exchange.asked);
-                    self.handle_answer(reply, Some(server), asked, now)
-                }
-            },
-            State::Renewing {
-                exchange, lease, ..
-            } if reply.xid == exchange.xid => {
-                let (server, asked) = (lease.server, exchange.asked);
-                self.handle_answer(reply, Some(server), asked, now)
-            }
-            State::Rebooting { exchange, .. } | State::Rebinding { exchange, .. }
-                if reply.xid == exchange.xid =>
-            {
-                let asked = exchange.asked;
-                self.handle_answer(reply, None, asked, now)
-            }
-            State::NoLink
-            | State::Init { .. }
-            | State::Selecting { .. }
-            | State::Requesting { .. }
-            | State::Rebooting { .. }
-            | State::Probing { .. }
-            | State::Bound { .. }
-            | State::Renewing { .. }
-            | State::Rebinding { .. } => Err(Reason::Stray),
+            _ => Err(Reason::Stray),
         };
         if let Err(reason) = outcome {
             self.note_drop(reason);
         }
         // T1 may be over already when an ACK has been late.
         self.handle_timeout(now);
+    }
+
+    /// A reply to the question that is open since `asked`.
+    fn handle_exchange(
+        &mut self,
+        reply: &Reply,
+        asked: Duration,
+        now: Duration,
+    ) -> Result<(), Reason> {
+        let server = match &self.state {
+            State::Selecting { .. } => return self.handle_offer(reply, now),
+            State::Requesting { .. } if reply.kind == Kind::Offer => {
+                return self.keep_offer(reply, now);
+            }
+            State::Requesting { offer, .. } => Some(offer.server),
+            State::Renewing { lease, .. } => Some(lease.server),
+            State::Rebooting { .. } | State::Rebinding { .. } => None,
+            State::NoLink | State::Init { .. } | State::Probing { .. } | State::Bound { .. } => {
+                return Err(Reason::Stray);
+            }
+        };
+        self.handle_answer(reply, server, asked, now)
     }
 
     /// Counts something that came and was not used, also what did not get as
@@ -415,18 +340,7 @@ impl Client {
     /// When to call [`Client::handle_timeout`]; `None` without link and lease,
     /// and with a lease for ever.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let next = match &self.state {
-            State::NoLink => None,
-            State::Bound { lease, .. } if lease.expiry().is_none() => None,
-            State::Init { next }
-            | State::Selecting { next, .. }
-            | State::Requesting { next, .. }
-            | State::Rebooting { next, .. }
-            | State::Probing { next, .. }
-            | State::Bound { next, .. }
-            | State::Renewing { next, .. }
-            | State::Rebinding { next, .. } => Some(*next),
-        };
+        let next = self.state.next();
         let announce = self.announce.map(|(_, next)| next);
         // Nothing is sent without a link, but a lease runs out all the same.
         let sending = [next, announce].into_iter().filter(|_| self.link_up);
@@ -436,46 +350,17 @@ impl Client {
 
     /// Where to listen for replies.
     pub fn listen(&self) -> Listen {
-        match &self.state {
-            State::NoLink => Listen::Nothing,
-            State::Init { .. }
-            | State::Selecting { .. }
-            | State::Requesting { .. }
-            | State::Probing { .. } => Listen::Link,
-            // Servers may answer by broadcast, and others than the one we know.
-            State::Rebooting { .. } | State::Rebinding { .. } => Listen::Link,
-            State::Bound { .. } | State::Renewing { .. } => Listen::Port,
-        }
+        self.state.listen()
     }
 
     /// The lease in force.
     pub fn lease(&self) -> Option<&Lease> {
-        match &self.state {
-            State::NoLink
-            | State::Init { .. }
-            | State::Selecting { .. }
-            | State::Requesting { .. }
-            | State::Probing { .. } => None,
-            State::Rebooting { lease, .. }
-            | State::Bound { lease, .. }
-            | State::Renewing { lease, .. }
-            | State::Rebinding { lease, .. } => Some(lease),
-        }
+        self.state.lease()
     }
 
     /// Name of the state, as in the RFC.
     pub fn state(&self) -> &'static str {
-        match &self.state {
-            State::NoLink => "NO LINK",
-            State::Init { .. } => "INIT",
-            State::Selecting { .. } => "SELECTING",
-            State::Requesting { .. } => "REQUESTING",
-            State::Rebooting { .. } => "REBOOTING",
-            State::Probing { .. } => "PROBING",
-            State::Bound { .. } => "BOUND",
-            State::Renewing { .. } => "RENEWING",
-            State::Rebinding { .. } => "REBINDING",
-        }
+        self.state.name()
     }
 
     /// What was done and met so far.

@@ -33,6 +33,13 @@ pub enum Destination {
     Neighbors,
 }
 
+impl Destination {
+    /// For a client that has no address yet.
+    pub const EVERYONE: Destination = Destination::Broadcast {
+        source: Ipv4Addr::UNSPECIFIED,
+    };
+}
+
 /// What the owner of the interface must know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
