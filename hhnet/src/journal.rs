@@ -49,6 +49,9 @@ pub struct Journal {
     pub links: Vec<Before>,
     /// Point-to-point addresses.
     pub p2p: Vec<P2p>,
+    /// Names of links that got a clsact: others may have one of their own.
+    #[serde(default)]
+    pub clsact: Vec<String>,
 }
 
 impl Journal {
@@ -94,6 +97,29 @@ impl Journal {
         self.write()
     }
 
+    /// Writes down that a link gets a clsact.
+    ///
+    /// # Errors
+    /// As for [`Journal::note`].
+    pub fn note_clsact(&mut self, name: &str) -> io::Result<()> {
+        if !self.clsact.iter().any(|noted| noted == name) {
+            self.clsact.push(name.to_owned());
+            self.write()?;
+        }
+        Ok(())
+    }
+
+    /// Forgets the clsact of a link. Returns whether there was one to forget.
+    pub fn forget_clsact(&mut self, name: &str) -> bool {
+        let before = self.clsact.len();
+        self.clsact.retain(|noted| noted != name);
+        let was_noted = self.clsact.len() < before;
+        if was_noted {
+            self.keep();
+        }
+        was_noted
+    }
+
     /// Forgets a link whose old state is in force again.
     pub fn forget(&mut self, name: &str) {
         self.links.retain(|before| before.name != name);
@@ -111,12 +137,13 @@ impl Journal {
     pub fn clear(&mut self) {
         self.links.clear();
         self.p2p.clear();
+        self.clsact.clear();
         self.keep();
     }
 
     /// Whether nothing is written down.
     pub fn is_empty(&self) -> bool {
-        self.links.is_empty() && self.p2p.is_empty()
+        self.links.is_empty() && self.p2p.is_empty() && self.clsact.is_empty()
     }
 
     /// Writes after something was forgotten. A failure leaves a line too many
@@ -171,6 +198,21 @@ mod tests {
         assert_eq!((before.up, before.mtu), (false, 1500));
         journal.forget("enp2s1");
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn a_clsact_is_remembered_until_it_is_forgotten() {
+        let file = scratch("clsact");
+        let mut journal = Journal::open(&file);
+        journal.note_clsact("enp2s1").unwrap();
+        journal.note_clsact("enp2s1").unwrap();
+        let mut journal = Journal::open(&file);
+        assert_eq!(journal.clsact, ["enp2s1"]);
+        assert!(journal.forget_clsact("enp2s1"));
+        assert!(!journal.forget_clsact("enp2s1") && !file.exists());
+        fs::write(&file, r#"{"links": [], "p2p": []}"#).unwrap();
+        assert!(Journal::open(&file).is_empty(), "of an older version");
+        fs::remove_file(file).unwrap();
     }
 
     #[test]

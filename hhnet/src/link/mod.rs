@@ -8,6 +8,7 @@ mod address;
 mod bond;
 mod device;
 mod events;
+mod qdisc;
 mod route;
 mod sweep;
 mod vlan;
