@@ -8,7 +8,7 @@
 
 use core::ptr;
 
-use crate::flow::{Attributes, Counts, KeyV4, KeyV6};
+use crate::flow::{Attributes, Count, Counts, KeyV4, KeyV6};
 
 /// Flows in a bucket.
 pub const WAYS: usize = 4;
@@ -96,13 +96,13 @@ pub struct Bucket<K> {
 }
 
 impl<K: Key> Bucket<K> {
-    /// Counts a frame of `bytes` at `now`. If the flow is new and the bucket
+    /// Counts `frames` at `now`. If the flow is new and the bucket
     /// full, the flow seen longest ago makes room, after `evict` has had it.
     #[inline(always)]
-    pub fn count(&mut self, key: &K, bytes: u64, now: u64, evict: impl FnOnce(&Record<K>)) {
+    pub fn count(&mut self, key: &K, frames: Count, now: u64, evict: impl FnOnce(&Record<K>)) {
         for entry in &mut self.entries {
             if entry.record.key.is(key) {
-                entry.record.counts.count.add(bytes);
+                entry.record.counts.count.add(frames);
                 entry.record.counts.last = now;
                 return;
             }
@@ -111,7 +111,7 @@ impl<K: Key> Bucket<K> {
         if entry.record.counts.count.packets != 0 {
             evict(&entry.record);
         }
-        entry.record.replace(key, bytes, now);
+        entry.record.replace(key, frames, now);
     }
 
     /// An empty entry (its time is 0), else the one that was idle for longest.
@@ -131,14 +131,14 @@ impl<K: Copy> Record<K> {
     /// In an order that lets [`Entry::read`] notice: no packets first,
     /// packets last.
     #[inline(always)]
-    fn replace(&mut self, key: &K, bytes: u64, now: u64) {
+    fn replace(&mut self, key: &K, frames: Count, now: u64) {
         let counts = &mut self.counts;
         store(&mut counts.count.packets, 0);
         store(&mut self.key, *key);
-        counts.count.bytes = bytes;
+        counts.count.bytes = frames.bytes;
         counts.first = now;
         counts.last = now;
-        store(&mut counts.count.packets, 1);
+        store(&mut counts.count.packets, frames.packets);
     }
 }
 
@@ -185,12 +185,16 @@ mod tests {
         KeyV4([number, 1 << 55])
     }
 
+    fn one(bytes: u64) -> Count {
+        Count { packets: 1, bytes }
+    }
+
     #[test]
     fn the_flow_idle_for_longest_makes_room() {
         let mut bucket = Bucket::default();
         let evicted = |bucket: &mut Bucket<KeyV4>, number, now| {
             let mut evicted = None;
-            bucket.count(&key(number), 10, now, |record| evicted = Some(*record));
+            bucket.count(&key(number), one(10), now, |record| evicted = Some(*record));
             evicted
         };
         for (number, now) in [(1, 1), (2, 2), (3, 3), (4, 4), (1, 5)] {
@@ -249,7 +253,7 @@ mod tests {
             for (now, (number, bytes)) in frames.into_iter().enumerate() {
                 let count = expected.entry(key(number)).or_default();
                 *count = (count.0 + 1, count.1 + bytes);
-                bucket.count(&key(number), bytes, now as u64 + 1, &mut add);
+                bucket.count(&key(number), one(bytes), now as u64 + 1, &mut add);
             }
             for entry in &bucket.entries {
                 // SAFETY: a reference to an entry.

@@ -7,6 +7,8 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::member;
+
 /// An IPv4 flow: source and destination address, [`Attributes`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -106,6 +108,13 @@ impl Attributes {
     pub const fn member(self) -> u8 {
         (self.0 >> 56) as u8
     }
+
+    /// Where the member's counters of this direction are: see
+    /// [`member::counters`].
+    #[inline(always)]
+    pub const fn counters(self) -> u32 {
+        member::counters(self.member(), self.is_egress())
+    }
 }
 
 /// Frames and their bytes on the wire (Ethernet header in, checksum out).
@@ -119,11 +128,11 @@ pub struct Count {
 }
 
 impl Count {
-    /// Counts one frame.
+    /// Counts more frames.
     #[inline(always)]
-    pub const fn add(&mut self, bytes: u64) {
-        self.packets += 1;
-        self.bytes += bytes;
+    pub const fn add(&mut self, frames: Self) {
+        self.packets += frames.packets;
+        self.bytes += frames.bytes;
     }
 }
 

@@ -9,14 +9,21 @@ pub struct Frame {
     start: usize,
     end: usize,
     length: u64,
-    stripped_tag: Option<u16>,
+    beside: Beside,
     origin: Origin,
+}
+
+/// A VLAN tag that is not in the frame: how many, 0 or 1, and which.
+#[derive(Clone, Copy, Debug)]
+struct Beside {
+    tags: u64,
+    tag: u16,
 }
 
 impl Frame {
     /// A frame from its destination MAC address at `start` to the last byte
-    /// that can be read, before `end`. On the wire it has `length` bytes: more
-    /// if it is spread over several buffers. The NIC or driver may have taken
+    /// that can be read, before `end`. In all it has `length` bytes: more if it
+    /// is spread over several buffers. The NIC or driver may have taken
     /// out its VLAN tag.
     ///
     /// # Safety
@@ -34,21 +41,49 @@ impl Frame {
             start,
             end,
             length,
-            stripped_tag,
+            beside: match stripped_tag {
+                Some(tag) => Beside { tags: 1, tag },
+                None => Beside { tags: 0, tag: 0 },
+            },
             origin,
         }
     }
 
-    /// Bytes on the wire, without the checksum.
+    /// The same with `tag` beside it if `tags` is 1, and without one if it is
+    /// 0: as numbers, because a choice would make the verifier follow all that
+    /// comes twice.
+    #[inline(always)]
+    #[must_use]
+    pub const fn with_tags(self, tags: u32, tag: u16) -> Self {
+        let tags = tags as u64 & 1;
+        Self {
+            beside: Beside { tags, tag },
+            ..self
+        }
+    }
+
+    /// Bytes in all buffers; neither the checksum nor a stripped tag.
     #[inline(always)]
     pub const fn length(&self) -> u64 {
         self.length
     }
 
-    /// A tag that is beside the frame, not in it.
+    /// Tags that are beside the frame, not in it: 0 or 1.
     #[inline(always)]
-    pub(crate) const fn stripped_tag(&self) -> Option<u16> {
-        self.stripped_tag
+    pub(crate) const fn tags_beside(&self) -> u64 {
+        self.beside.tags
+    }
+
+    /// That tag; any number if there is none.
+    #[inline(always)]
+    pub(crate) const fn tag_beside(&self) -> u16 {
+        self.beside.tag
+    }
+
+    /// Which counters it belongs to: see [`counters`](crate::member::counters).
+    #[inline(always)]
+    pub const fn counters(&self) -> u32 {
+        Attributes(self.origin.0).counters()
     }
 
     /// Where the frame was seen.

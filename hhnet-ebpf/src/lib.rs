@@ -11,14 +11,21 @@ pub mod flow;
 pub mod frame;
 pub mod member;
 pub mod packet;
+pub mod segments;
 
 /// Names under which hhnet finds programs, maps and globals in the object.
 pub mod names {
     /// The XDP program.
     pub const XDP_PROGRAM: &str = "hhnet_ingress";
+    /// The classifier of received frames, where the driver has no XDP. The
+    /// kernel also keeps it as the name of a filter.
+    pub const TC_INGRESS: &str = "hhnet_tc_in";
+    /// The classifier of sent frames, likewise.
+    pub const TC_EGRESS: &str = "hhnet_tc_out";
     /// Array: interface index → member slot + 1, 0 for an interface not ours.
     pub const SLOT_OF_INTERFACE: &str = "SLOTS";
-    /// Per-CPU array: member slot → [`MemberCounters`](crate::member::MemberCounters).
+    /// Per-CPU array: [`counters`](crate::member::counters) →
+    /// [`MemberCounters`](crate::member::MemberCounters).
     pub const MEMBERS: &str = "MEMBERS";
     /// Array: [`Bucket`](crate::cache::Bucket)s of [`KeyV4`](crate::flow::KeyV4),
     /// CPU 0's first.

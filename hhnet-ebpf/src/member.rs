@@ -6,6 +6,16 @@ use crate::flow::Count;
 /// Members one agent can tell apart.
 pub const MAX_MEMBERS: u32 = 32;
 
+/// Sets of counters: one per member and direction.
+pub const MAX_COUNTERS: u32 = 2 * MAX_MEMBERS;
+
+/// The index of a member's counters among [`MAX_COUNTERS`]: received by all
+/// members first, then sent by all.
+#[inline(always)]
+pub const fn counters(slot: u8, egress: bool) -> u32 {
+    slot as u32 + if egress { MAX_MEMBERS } else { 0 }
+}
+
 /// First interface index that no program can be attached to: the size of the
 /// array that maps an interface to its member slot in one load.
 pub const MAX_INTERFACES: u32 = 16_384;
@@ -45,7 +55,7 @@ impl Kind {
     ];
 }
 
-/// What one CPU counted on one member.
+/// What one CPU counted on one member in one direction.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemberCounters {

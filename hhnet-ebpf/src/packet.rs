@@ -29,6 +29,9 @@ pub struct Packet {
     pub content: Content,
     /// VLAN tags in the frame and beside it.
     pub tags: u64,
+    /// Bytes of a TCP segment or UDP datagram before its payload, at most the
+    /// frame's length; 0 of others.
+    pub headers: u64,
 }
 
 /// A flow, or a frame without one.
@@ -67,19 +70,19 @@ impl Content {
 /// Reads a frame's headers.
 #[inline(always)]
 pub fn parse(frame: &Frame) -> Packet {
-    let mut vlan = Vlan::default();
-    if let Some(tag) = frame.stripped_tag() {
-        vlan.push(tag);
-    }
-    let content = parse_ethernet(frame, &mut vlan).unwrap_or(Content::Other(Kind::Malformed));
+    let mut vlan = Vlan {
+        tags: frame.tags_beside(),
+        attributes: frame.tags_beside() * Vlan::attributes(frame.tag_beside()),
+    };
+    let found = parse_ethernet(frame, &mut vlan).unwrap_or(Kind::Malformed.into());
     Packet {
-        content,
+        content: found.content,
         tags: vlan.tags,
+        headers: found.headers,
     }
 }
 
 /// The tags met so far, the innermost as bits of [`Attributes`].
-#[derive(Default)]
 struct Vlan {
     tags: u64,
     attributes: u64,
@@ -89,16 +92,37 @@ impl Vlan {
     #[inline(always)]
     fn push(&mut self, tag: u16) {
         self.tags += 1;
-        self.attributes = Attributes::TAGGED | u64::from(tag & 0xfff) << 40;
+        self.attributes = Self::attributes(tag);
+    }
+
+    #[inline(always)]
+    const fn attributes(tag: u16) -> u64 {
+        Attributes::TAGGED | (tag as u64 & 0xfff) << 40
+    }
+}
+
+/// The content and [`Packet::headers`].
+struct Found {
+    content: Content,
+    headers: u64,
+}
+
+impl From<Kind> for Found {
+    #[inline(always)]
+    fn from(kind: Kind) -> Self {
+        Self {
+            content: Content::Other(kind),
+            headers: 0,
+        }
     }
 }
 
 #[inline(always)]
-fn parse_ethernet(frame: &Frame, vlan: &mut Vlan) -> Option<Content> {
+fn parse_ethernet(frame: &Frame, vlan: &mut Vlan) -> Option<Found> {
     let mut ether_type = frame.header::<ETHERNET>(0)?.read::<u16, 12>();
     let mut offset = ETHERNET;
     for _ in 0..MAX_TAGS {
-        if !is_tag(ether_type) {
+        if !is_tag(ether_type) || vlan.tags >= MAX_TAGS as u64 {
             break;
         }
         let tag = frame.header::<TAG>(offset)?;
@@ -109,10 +133,10 @@ fn parse_ethernet(frame: &Frame, vlan: &mut Vlan) -> Option<Content> {
     match ether_type {
         0x0800 => parse_ipv4(frame, offset, vlan.attributes),
         0x86dd => parse_ipv6(frame, offset, vlan.attributes),
-        0x0806 => Some(Content::Other(Kind::Arp)),
-        0x8809 => Some(Content::Other(Kind::Lacp)),
-        0x88cc => Some(Content::Other(Kind::Lldp)),
-        _ => Some(Content::Other(Kind::Other)),
+        0x0806 => Some(Kind::Arp.into()),
+        0x8809 => Some(Kind::Lacp.into()),
+        0x88cc => Some(Kind::Lldp.into()),
+        _ => Some(Kind::Other.into()),
     }
 }
 
@@ -124,7 +148,7 @@ const fn is_tag(ether_type: u16) -> bool {
 
 /// Refuses what Linux' `ip_rcv_core` drops for its version or lengths.
 #[inline(always)]
-fn parse_ipv4(frame: &Frame, offset: usize, vlan: u64) -> Option<Content> {
+fn parse_ipv4(frame: &Frame, offset: usize, vlan: u64) -> Option<Found> {
     let header = frame.header::<IPV4>(offset)?;
     let first = header.read::<u64, 0>();
     let length = (first >> 56 & 0xf) * 4;
@@ -139,19 +163,22 @@ fn parse_ipv4(frame: &Frame, offset: usize, vlan: u64) -> Option<Content> {
     }
     let protocol = header.read::<u8, 9>();
     let mut attributes = vlan | frame.origin().attributes();
-    let ports = if first & 0x1fff == 0 {
-        ports(frame, offset + length as usize, total - length, protocol)
+    let transport = if first & 0x1fff == 0 {
+        transport(frame, offset + length as usize, total - length, protocol)
     } else {
         attributes |= Attributes::LATER_FRAGMENT;
-        0
+        Transport::default()
     };
-    let attributes = Attributes::new(ports, protocol, attributes);
-    Some(Content::V4(KeyV4([header.read::<u64, 12>(), attributes.0])))
+    let attributes = Attributes::new(transport.ports, protocol, attributes);
+    Some(Found {
+        content: Content::V4(KeyV4([header.read::<u64, 12>(), attributes.0])),
+        headers: transport.headers,
+    })
 }
 
 /// Refuses what Linux' `ip6_rcv_core` drops for its version or length.
 #[inline(always)]
-fn parse_ipv6(frame: &Frame, offset: usize, vlan: u64) -> Option<Content> {
+fn parse_ipv6(frame: &Frame, offset: usize, vlan: u64) -> Option<Found> {
     let header = frame.header::<IPV6>(offset)?;
     let first = header.read::<u64, 0>();
     let room = frame.length() - (offset + IPV6) as u64;
@@ -175,19 +202,23 @@ fn parse_ipv6(frame: &Frame, offset: usize, vlan: u64) -> Option<Content> {
         }
     }
     let mut attributes = vlan | frame.origin().attributes();
-    let ports = if chain.later_fragment {
+    let transport = if chain.later_fragment {
         attributes |= Attributes::LATER_FRAGMENT;
-        0
+        Transport::default()
     } else {
-        ports(frame, chain.offset, chain.left, chain.protocol)
+        transport(frame, chain.offset, chain.left, chain.protocol)
     };
-    Some(Content::V6(KeyV6([
+    let key = KeyV6([
         header.read::<u64, 8>(),
         header.read::<u64, 16>(),
         header.read::<u64, 24>(),
         header.read::<u64, 32>(),
-        Attributes::new(ports, chain.protocol, attributes).0,
-    ])))
+        Attributes::new(transport.ports, chain.protocol, attributes).0,
+    ]);
+    Some(Found {
+        content: Content::V6(key),
+        headers: transport.headers,
+    })
 }
 
 /// A walk over IPv6 extension headers (RFC 8200 section 4).
@@ -239,13 +270,44 @@ impl Chain {
     }
 }
 
-/// The ports as [`Attributes::ports`] has them, of the transport header at
-/// `offset`, `left` bytes before the end of its IP packet.
+/// What a transport header says.
+#[derive(Default)]
+struct Transport {
+    /// As [`Attributes::ports`] has them.
+    ports: u32,
+    /// See [`Packet::headers`].
+    headers: u64,
+}
+
+/// Reads the transport header at `offset`, `left` bytes before the end of its IP
+/// packet.
+#[inline(always)]
+fn transport(frame: &Frame, offset: usize, left: u64, protocol: u8) -> Transport {
+    // The XDP program has no use for it, and no code.
+    let length = match protocol {
+        UDP => 8,
+        TCP => match frame.header::<13>(offset) {
+            Some(header) => u64::from(header.read::<u8, 12>() >> 4) * 4,
+            None => 0,
+        },
+        _ => 0,
+    };
+    Transport {
+        ports: ports(frame, offset, left, protocol),
+        headers: if length != 0 && length <= left {
+            offset as u64 + length
+        } else {
+            0
+        },
+    }
+}
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
 #[inline(always)]
 fn ports(frame: &Frame, offset: usize, left: u64, protocol: u8) -> u32 {
     const ICMP: u8 = 1;
-    const TCP: u8 = 6;
-    const UDP: u8 = 17;
     const DCCP: u8 = 33;
     const ICMPV6: u8 = 58;
     const SCTP: u8 = 132;

@@ -6,7 +6,7 @@ use std::{fmt, time::Duration};
 use crate::{
     link::{BondState, Device, Kind, MacText, PortState},
     session::Report,
-    xdp::Attachment,
+    xdp::{Attachment, Mode, report::Direction},
 };
 
 /// What is known, to be displayed.
@@ -16,7 +16,7 @@ pub struct Status<'a> {
     pub devices: &'a [Device],
     /// Sessions by the name of their interface.
     pub leases: Vec<(&'a str, Report)>,
-    /// XDP programs of this agent.
+    /// Programs of this agent.
     pub attachments: Vec<&'a Attachment>,
     /// Process id of the agent and when it began, since boot; `None` without one.
     pub agent: Option<(u32, Duration)>,
@@ -46,14 +46,14 @@ impl fmt::Display for Status<'_> {
                 }
             }
         }
+        let mut told = Vec::new();
         for attachment in &self.attachments {
+            let ifindex = attachment.ifindex;
             // Members say so themselves.
-            let member = self
-                .devices
-                .iter()
-                .any(|d| d.name == attachment.name && d.port.is_some());
-            if !member {
-                line(f, &attachment.name, xdp_text(attachment))?;
+            let is_member = |d: &Device| d.name == attachment.name && d.port.is_some();
+            if !told.contains(&ifindex) && !self.devices.iter().any(is_member) {
+                told.push(ifindex);
+                line(f, &attachment.name, self.programs(ifindex))?;
             }
         }
         match self.agent {
@@ -77,10 +77,19 @@ impl Status<'_> {
             (Some(port), true) => port_text(port),
             (None, true) => "up".into(),
         };
-        if let Some(attachment) = self.attachments.iter().find(|a| a.ifindex == member.index) {
-            text += &format!(", {}", xdp_text(attachment));
+        let programs = self.programs(member.index);
+        if !programs.is_empty() {
+            text += &format!(", {programs}");
         }
         text
+    }
+
+    /// The programs on a link: `XDP native, out by tcx`.
+    fn programs(&self, ifindex: u32) -> String {
+        let here = self.attachments.iter().filter(|a| a.ifindex == ifindex);
+        here.map(|attachment| program_text(attachment))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn leasable(&self, device: &Device, vlan: Option<u16>) -> String {
@@ -152,10 +161,15 @@ fn port_text(port: &PortState) -> String {
     format!("{aggregator}{lacp}{churned}")
 }
 
-fn xdp_text(attachment: &Attachment) -> String {
+fn program_text(attachment: &Attachment) -> String {
+    let mode = attachment.mode;
+    let text = match (attachment.direction, mode) {
+        (Direction::In, Mode::Native | Mode::Generic) => format!("XDP {mode}"),
+        (direction, _) => format!("{direction} by {mode}"),
+    };
     match &attachment.fallback_reason {
-        Some(reason) => format!("XDP {} ({reason})", attachment.mode),
-        None => format!("XDP {}", attachment.mode),
+        Some(reason) => format!("{text} ({reason})"),
+        None => text,
     }
 }
 

@@ -4,8 +4,9 @@
 
 #[path = "../../hhnet-ebpf/tests/frames/mod.rs"]
 mod frames;
+mod netns;
 
-use std::{collections::BTreeMap, net::UdpSocket, process::Command, thread, time::Instant};
+use std::{collections::BTreeMap, net::UdpSocket, process::Command, time::Instant};
 
 use aya::programs::{TestRun as _, TestRunOptions};
 use hhnet::xdp::{
@@ -16,35 +17,10 @@ use hhnet_ebpf::{
     frame::{Frame, Origin},
     packet::{Content, parse},
 };
-use nix::{
-    net::if_::if_nametoindex,
-    sched::{CloneFlags, unshare},
-};
-
-/// Runs `test` in a thread of its own, hence in a network namespace of its own
-/// that goes with the thread.
-fn in_netns<T: Send>(test: impl FnOnce() -> T + Send) -> T {
-    let body = || {
-        unshare(CloneFlags::CLONE_NEWNET).expect("new network namespace");
-        test()
-    };
-    thread::scope(|scope| scope.spawn(body).join().expect("test thread"))
-}
-
-fn ip(arguments: &str) {
-    let status = Command::new("ip")
-        .args(arguments.split(' '))
-        .status()
-        .expect("ip(8)");
-    assert!(status.success(), "ip {arguments}");
-}
-
-fn index(name: &str) -> u32 {
-    if_nametoindex(name).expect("interface")
-}
+use netns::{in_netns, index, ip};
 
 #[test]
-fn native_with_a_jumbo_mtu_generic_where_the_driver_refuses_and_gone_afterwards() {
+fn native_with_a_jumbo_mtu_tcx_where_the_driver_refuses_and_gone_afterwards() {
     in_netns(|| {
         ip("link add enp2s1 mtu 9036 type veth peer leaf1 mtu 9036");
         let mut programs = Programs::load().expect("load");
@@ -60,7 +36,7 @@ fn native_with_a_jumbo_mtu_generic_where_the_driver_refuses_and_gone_afterwards(
         let refused = attach(&mut programs, "lo", Wanted::Native).unwrap_err();
         let expected = "attaching the XDP program to lo: the driver does not support native XDP";
         assert!(refused.starts_with(expected), "{refused}");
-        assert_eq!(attach(&mut programs, "lo", Wanted::Auto), Ok(Mode::Generic));
+        assert_eq!(attach(&mut programs, "lo", Wanted::Auto), Ok(Mode::Tcx));
 
         let reasons: Vec<_> = programs
             .attachments()
@@ -104,7 +80,7 @@ fn somebody_elses_program_is_named_and_can_be_detached() {
         assert_eq!(detach_link_of(index("lo"), id), Ok(true));
         assert_eq!(detach_link_of(index("lo"), id), Ok(false));
         assert_eq!(
-            ours.attach("lo", index("lo"), Wanted::Auto),
+            ours.attach("lo", index("lo"), Wanted::Generic),
             Ok(Mode::Generic)
         );
     });

@@ -37,7 +37,7 @@ impl Agent {
                 }
             }
             let lowest = lowest(device, &devices);
-            self.programs.want(&lowest, settings.xdp, &self.outbox);
+            self.count_on(&lowest, settings.xdp).await;
         }
     }
 }

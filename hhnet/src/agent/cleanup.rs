@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hhnet cleanup`: the end of everything, in order, whatever there was.
 
-use super::{Agent, connection::Reply};
+use super::{Agent, clsact, connection::Reply};
 use crate::{
     host::resolver,
     journal::Journal,
@@ -61,6 +61,7 @@ pub async fn sweep(links: &Links, journal: &mut Journal) -> Result<Vec<String>, 
             failures.extend(removed.err().map(|error| error.to_string()));
         }
     }
+    failures.extend(clsact::sweep(links, journal).await);
     record::clear();
     if let Err(error) = resolver::clear() {
         failures.push(format!("name servers: {error}"));

@@ -16,6 +16,7 @@
 
 mod adopt;
 pub mod cleanup;
+mod clsact;
 mod connection;
 mod make;
 mod programs;

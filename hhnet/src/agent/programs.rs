@@ -54,10 +54,11 @@ impl Programs {
             cli::Xdp::Off => return,
             cli::Xdp::Auto => Wanted::Auto,
             cli::Xdp::Native => Wanted::Native,
+            cli::Xdp::Tc => Wanted::Tc,
             cli::Xdp::Generic => Wanted::Generic,
         };
         if matches!(self.state, State::Unloaded) {
-            self.load(outbox.clone());
+            self.load(wanted, outbox.clone());
         }
         for device in devices {
             match &mut self.state {
@@ -74,11 +75,18 @@ impl Programs {
     }
 
     /// The verifier may take a second: not on the thread that answers leases.
-    fn load(&mut self, outbox: mpsc::UnboundedSender<Message>) {
+    fn load(&mut self, wanted: Wanted, outbox: mpsc::UnboundedSender<Message>) {
         self.state = State::Loading(Vec::new());
         self.settled.send_replace(false);
         tokio::task::spawn_blocking(move || {
-            let _ = outbox.send(Message::Loaded(xdp::Programs::load()));
+            let mut loaded = xdp::Programs::load();
+            if let Ok(programs) = &mut loaded
+                && wanted == Wanted::Tc
+            {
+                // Attaching tries again, and tells the reason.
+                let _ = programs.prepare_classifier();
+            }
+            let _ = outbox.send(Message::Loaded(loaded));
         });
     }
 
@@ -133,6 +141,12 @@ impl Programs {
         }
     }
 
+    /// Whether there are programs on a link.
+    pub(super) fn are_on(&self, device: &Device) -> bool {
+        let programs = self.loaded_programs();
+        programs.is_some_and(|p| p.attachments().any(|a| a.ifindex == device.index))
+    }
+
     /// A link is no longer ours.
     pub(super) fn forget(&mut self, device: &Device) {
         self.complaints.retain(|(link, _)| *link != device.name);
@@ -173,8 +187,14 @@ fn attach(
     device: &Device,
     wanted: Wanted,
 ) {
-    if let Err(error) = programs.attach(&device.name, device.index, wanted) {
+    let (name, index) = (&device.name, device.index);
+    let attached = [
+        programs.attach(name, index, wanted),
+        programs.attach_egress(name, index, wanted),
+    ];
+    // What is received matters more, and the newest complaint is shown.
+    for error in attached.into_iter().rev().filter_map(Result::err) {
         warn!("{error}");
-        complaints.push((device.name.clone(), error.to_string()));
+        complaints.push((name.clone(), error.to_string()));
     }
 }

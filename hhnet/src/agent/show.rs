@@ -3,8 +3,13 @@
 
 use super::{Agent, connection::Reply};
 use crate::{
-    cli::Flows, clock, link::LinkError, metrics, session::Report, status::Status,
-    xdp::report::FlowReport,
+    cli::Flows,
+    clock,
+    link::LinkError,
+    metrics,
+    session::Report,
+    status::Status,
+    xdp::report::{Choice, FlowReport},
 };
 
 impl Agent {
@@ -54,7 +59,13 @@ impl Agent {
             return reply.exit(0);
         };
         let read = || -> Result<String, Box<dyn std::error::Error>> {
-            let report = FlowReport::new(programs.members()?, programs.flows()?, flows.top);
+            let members = programs.members()?;
+            if let Some(name) = &flows.member
+                && !members.iter().any(|member| member.name == name.as_str())
+            {
+                return Err(format!("nothing is counted on {name}").into());
+            }
+            let report = FlowReport::new(members, programs.flows()?, &choice(flows));
             Ok(if flows.json {
                 json(&report)
             } else {
@@ -68,6 +79,14 @@ impl Agent {
             }
             Err(error) => reply.fail(error),
         }
+    }
+}
+
+fn choice(flows: &Flows) -> Choice {
+    Choice {
+        top: flows.top,
+        by: flows.by,
+        member: flows.member.as_ref().map(ToString::to_string),
     }
 }
 

@@ -66,7 +66,7 @@ impl Agent {
                     }
                 }
                 Ok(Some(device)) => {
-                    self.programs.forget(&device);
+                    self.stop_counting_on(&device).await;
                     log(self.links.restore(&device, before).await);
                     if *new {
                         self.journal.forget(&before.name);

@@ -82,7 +82,7 @@ impl Agent {
                 return reply.fail(error);
             }
         };
-        self.programs.want(&made.lowest, flags.xdp, &self.outbox);
+        self.count_on(&made.lowest, flags.xdp).await;
         let wait = Wait {
             report: session.report.clone(),
             aggregation: made.bonded.then(|| self.aggregation.subscribe()),

@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use self::{
     parse::{Refusal, parse},
-    values::{ClientId, HashPolicy, IfName, LacpRate, Prefix, VlanId, Xdp, is_host},
+    values::{By, ClientId, HashPolicy, IfName, LacpRate, Prefix, VlanId, Xdp, is_host},
 };
 
 /// Name of the only bond hhnet makes; scripts and documentation rely on it.
@@ -64,7 +64,9 @@ pub enum Verb {
     #[command(override_usage = "hhnet metrics")]
     Metrics,
     /// Show the flows seen on each member
-    #[command(override_usage = "hhnet flows [--top=N] [--json]")]
+    #[command(
+        override_usage = "hhnet flows [--top=N] [--by=bytes|packets] [--member=NAME] [--json]"
+    )]
     Flows(Flows),
     /// Hold leases and counters; started by the other commands when needed
     #[command(hide = true, override_usage = "hhnet agent")]
@@ -141,7 +143,7 @@ pub struct LeaseFlags {
     /// Seconds to wait for an address
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = values::seconds)]
     timeout: u32,
-    /// XDP programs on the interfaces: auto (native, else generic), native, generic or off
+    /// Programs on the interfaces: auto (native XDP, else tc), native, tc, generic (XDP) or off
     #[arg(
         long,
         value_name = "MODE",
@@ -185,12 +187,18 @@ pub struct P2p {
     pub remote: Ipv4Addr,
 }
 
-/// `hhnet flows [--top=N] [--json]`
+/// `hhnet flows [--top=N] [--by=bytes|packets] [--member=NAME] [--json]`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Flows {
     /// Show the N busiest flows only
     #[arg(long, value_name = "N", value_parser = values::top)]
     pub top: Option<usize>,
+    /// What they are ordered by, and shares are of: bytes or packets
+    #[arg(long, value_name = "UNIT", value_enum, default_value_t)]
+    pub by: By,
+    /// Show what this member received and sent only
+    #[arg(long, value_name = "NAME")]
+    pub member: Option<IfName>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -102,10 +102,12 @@ fn a_bad_value_gets_one_line_that_names_it_and_what_is_allowed() {
         (
             "vlan 1001 enp2s1 --xdp=maybe",
             "maybe",
-            "native, generic, off",
+            "native, tc, generic, off",
         ),
         ("vlan +5 enp2s1", "+5", "1 to 4094"),
         ("flows --top=0", "0", "from 1 on"),
+        ("flows --by=age", "age", "bytes, packets"),
+        ("flows --member=a/b", "a/b", "not an interface name"),
         (
             "p2p enp2s1 10.0.1.0/31 0.0.0.0",
             "0.0.0.0",

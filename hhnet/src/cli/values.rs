@@ -31,19 +31,32 @@ pub enum ClientId {
     None,
 }
 
-/// How XDP programs are attached.
+/// How frames are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Xdp {
-    /// Native where the driver can, else generic.
+    /// XDP where the driver can, else a classifier.
     #[default]
     Auto,
-    /// Native only.
+    /// XDP in the driver only.
     Native,
-    /// Generic only.
+    /// A classifier only.
+    Tc,
+    /// Generic XDP only.
     Generic,
     /// No programs.
     Off,
+}
+
+/// What makes one flow busier than another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// The bytes of its frames.
+    #[default]
+    Bytes,
+    /// Their number.
+    Packets,
 }
 
 /// A VLAN id that may be used: IEEE 802.1Q reserves 0 and 4095.

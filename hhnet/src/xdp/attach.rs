@@ -1,51 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Programs on links.
+//! Programs on links, and where they are.
 
-use std::{fmt, io};
-
-use aya::{
-    maps::Array,
-    programs::{Xdp, XdpMode, links::FdLink, xdp::XdpLink},
-};
+use aya::maps::Array;
 use hhnet_ebpf::{
     member::{MAX_INTERFACES, MAX_MEMBERS},
     names,
 };
-use serde::Serialize;
 use tracing::info;
 
-use super::{Programs, XdpError};
-
-/// Where in the receive path a program runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// In the driver, before the kernel makes an sk_buff of the frame.
-    Native,
-    /// On the sk_buff, with any driver.
-    Generic,
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Native => "native",
-            Self::Generic => "generic",
-        })
-    }
-}
-
-/// Which mode to attach in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wanted {
-    /// Native, and generic where the driver refuses.
-    #[default]
-    Auto,
-    /// Native or not at all.
-    Native,
-    /// Generic.
-    Generic,
-}
+use super::{
+    Mode, Programs, Wanted, XdpError,
+    hook::{self, Hook},
+    report::Direction,
+};
 
 /// A program on a link; dropping it takes the program off.
 #[derive(Debug)]
@@ -54,11 +21,13 @@ pub struct Attachment {
     pub name: String,
     /// Its index.
     pub ifindex: u32,
+    /// Which frames it counts.
+    pub direction: Direction,
     /// The mode that worked.
     pub mode: Mode,
-    /// Why it is generic although native was tried.
+    /// Why not one that was tried before.
     pub fallback_reason: Option<String>,
-    link: FdLink,
+    hook: Hook,
 }
 
 /// The interface a member slot stands for. Slots are never given to another
@@ -77,63 +46,108 @@ impl Programs {
     /// If the driver (or a program of somebody else's) does not let us attach in
     /// the wanted mode, or after [`MAX_MEMBERS`] different interfaces.
     pub fn attach(&mut self, name: &str, ifindex: u32, wanted: Wanted) -> Result<Mode, XdpError> {
-        if let Some(attachment) = self.attachments.iter().find(|a| a.ifindex == ifindex) {
+        let step = format!("attaching the XDP program to {name}");
+        self.attach_to((name, ifindex), Direction::In, wanted)
+            .map_err(|reason| XdpError::because(step, reason))
+    }
+
+    /// Starts counting what the interface sends. Does nothing if that is done
+    /// already.
+    ///
+    /// # Errors
+    /// If the kernel has neither tcx nor a clsact on the interface, or as for
+    /// [`attach`](Self::attach).
+    pub fn attach_egress(
+        &mut self,
+        name: &str,
+        ifindex: u32,
+        wanted: Wanted,
+    ) -> Result<Mode, XdpError> {
+        let step = format!("attaching the classifier of sent frames to {name}");
+        self.attach_to((name, ifindex), Direction::Out, wanted)
+            .map_err(|reason| XdpError::because(step, reason))
+    }
+
+    fn attach_to(
+        &mut self,
+        link: (&str, u32),
+        direction: Direction,
+        wanted: Wanted,
+    ) -> Result<Mode, String> {
+        let (name, ifindex) = link;
+        let same = |a: &&Attachment| (a.ifindex, a.direction) == (ifindex, direction);
+        if let Some(attachment) = self.attachments.iter().find(same) {
             return Ok(attachment.mode);
         }
-        let step = format!("attaching the XDP program to {name}");
-        let slot = self
-            .slot_of(name, ifindex)
-            .map_err(|reason| XdpError::because(&step, reason))?;
-        self.set_slot(ifindex, slot + 1)?;
-        match self.attach_in(ifindex, wanted) {
-            Ok((mode, link, fallback_reason)) => {
+        let slot = self.slot_of(name, ifindex)?;
+        let set = |error: XdpError| error.to_string();
+        self.set_slot(ifindex, slot + 1).map_err(set)?;
+        match self.climb(link, direction, wanted) {
+            Ok((mode, hook, fallback_reason)) => {
                 let reason = fallback_reason.as_deref();
-                info!(interface = name, %mode, reason, "XDP program attached");
-                let name = name.to_owned();
+                info!(interface = name, %direction, %mode, reason, "program attached");
                 self.attachments.push(Attachment {
-                    name,
+                    name: name.to_owned(),
                     ifindex,
+                    direction,
                     mode,
                     fallback_reason,
-                    link,
+                    hook,
                 });
                 Ok(mode)
             }
             Err(reason) => {
-                self.set_slot(ifindex, 0)?;
-                Err(XdpError::because(step, reason))
+                if !self.attachments.iter().any(|a| a.ifindex == ifindex) {
+                    self.set_slot(ifindex, 0).map_err(set)?;
+                }
+                Err(reason)
             }
         }
     }
 
-    /// Takes the program off the interface. What it counted stays readable.
+    /// Tries one mode after the other; with the one that worked comes why the
+    /// others did not.
+    fn climb(
+        &mut self,
+        link: (&str, u32),
+        direction: Direction,
+        wanted: Wanted,
+    ) -> Result<(Mode, Hook, Option<String>), String> {
+        let mut refused: Vec<(Mode, String)> = Vec::new();
+        for &mode in wanted.ladder(direction) {
+            match hook::put(&mut self.ebpf, link, direction, mode) {
+                Ok(hook) => {
+                    return Ok((mode, hook, (!refused.is_empty()).then(|| why(&refused))));
+                }
+                Err(reason) => refused.push((mode, reason)),
+            }
+        }
+        Err(why(&refused))
+    }
+
+    /// Takes the programs off the interface. What they counted stays readable.
     ///
     /// # Errors
     /// If no program of ours is on it, or the kernel refuses.
     pub fn detach(&mut self, ifindex: u32) -> Result<(), XdpError> {
-        let position = self.attachments.iter().position(|a| a.ifindex == ifindex);
-        let Some(position) = position else {
+        let ours = |attachment: &mut Attachment| attachment.ifindex == ifindex;
+        let detached: Vec<_> = self.attachments.extract_if(.., ours).collect();
+        let Some(Attachment { name, .. }) = detached.first() else {
             let step = format!("detaching the XDP program from interface {ifindex}");
             return Err(XdpError::because(step, "none attached by this process"));
         };
-        let Attachment {
-            name,
-            ifindex,
-            link,
-            ..
-        } = self.attachments.swap_remove(position);
-        drop(link);
-        info!(interface = name, "XDP program detached");
+        info!(interface = name, "programs detached");
+        detached.into_iter().for_each(|a| drop(a.hook));
         self.set_slot(ifindex, 0)
     }
 
     /// Takes all programs off, last attached first, going on after errors.
     pub fn detach_all(&mut self) -> Vec<XdpError> {
-        let interfaces: Vec<u32> = self.attachments.iter().rev().map(|a| a.ifindex).collect();
-        interfaces
-            .into_iter()
-            .filter_map(|ifindex| self.detach(ifindex).err())
-            .collect()
+        let mut failures = Vec::new();
+        while let Some(last) = self.attachments.last() {
+            failures.extend(self.detach(last.ifindex).err());
+        }
+        failures
     }
 
     /// Where programs are attached, in the order of attaching.
@@ -171,69 +185,17 @@ impl Programs {
             .and_then(|mut slots| slots.set(ifindex, value, 0))
             .map_err(|error| XdpError::new(format!("writing eBPF map {name}"), &error))
     }
+}
 
-    fn attach_in(
-        &mut self,
-        ifindex: u32,
-        wanted: Wanted,
-    ) -> Result<(Mode, FdLink, Option<String>), String> {
-        let program = self.xdp().map_err(|error| error.to_string())?;
-        let refused = match wanted {
-            Wanted::Generic => None,
-            Wanted::Auto | Wanted::Native => match attach_link(program, ifindex, Mode::Native) {
-                Ok(link) => return Ok((Mode::Native, link, None)),
-                Err(reason) if wanted == Wanted::Native => return Err(reason),
-                Err(reason) => Some(reason),
-            },
-        };
-        match attach_link(program, ifindex, Mode::Generic) {
-            Ok(link) => Ok((Mode::Generic, link, refused)),
-            Err(reason) => Err(match refused {
-                Some(native) if native != reason => format!("{native}; generic: {reason}"),
-                _ => reason,
-            }),
+/// Refusals in one line; a single one needs no name.
+fn why(refused: &[(Mode, String)]) -> String {
+    match refused {
+        [(_, reason)] => reason.clone(),
+        several => {
+            let each = several
+                .iter()
+                .map(|(mode, reason)| format!("{mode}: {reason}"));
+            each.collect::<Vec<_>>().join("; ")
         }
-    }
-}
-
-/// As `ip link set dev … xdpdrv|xdpgeneric`, but held by a file descriptor.
-fn attach_link(program: &mut Xdp, ifindex: u32, mode: Mode) -> Result<FdLink, String> {
-    let flag = match mode {
-        Mode::Native => XdpMode::Driver,
-        Mode::Generic => XdpMode::Skb,
-    };
-    let link: XdpLink = program
-        .attach_to_if_index(ifindex, flag)
-        .and_then(|id| program.take_link(id))
-        .map_err(|error| explain(&XdpError::new("", &error), mode))?;
-    // Where the kernel answers EINVAL, aya attaches over netlink, which would
-    // outlive this process; dropping that link takes it off again.
-    link.try_into()
-        .map_err(|_| "the kernel has no BPF links for XDP".into())
-}
-
-/// `bpf_link_create` drops the driver's message: say what the errno means.
-fn explain(error: &XdpError, mode: Mode) -> String {
-    let meaning = [
-        (
-            libc::EOPNOTSUPP,
-            "the driver does not support native XDP here",
-        ),
-        (libc::EBUSY, "another XDP program is attached"),
-        (
-            libc::EEXIST,
-            "another XDP program is attached, or one to its bond",
-        ),
-        (libc::ERANGE, "the MTU is too large"),
-        (libc::ENODEV, "no such interface"),
-    ];
-    let reason = error.reason();
-    let known = meaning
-        .iter()
-        .find(|(errno, _)| reason.ends_with(&io::Error::from_raw_os_error(*errno).to_string()));
-    match known {
-        Some((libc::EOPNOTSUPP, _)) if mode == Mode::Generic => reason.to_owned(),
-        Some((_, meaning)) => format!("{meaning} ({reason})"),
-        None => reason.to_owned(),
     }
 }

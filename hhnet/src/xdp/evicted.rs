@@ -13,7 +13,7 @@ use aya::{
 use hhnet_ebpf::{
     cache::Record,
     flow::{Attributes, Count, Counts, KeyV4, KeyV6},
-    member::MAX_MEMBERS,
+    member::MAX_COUNTERS,
     names,
 };
 
@@ -41,12 +41,7 @@ pub(super) fn merge(into: &mut Counts, counts: &Counts) {
         into.first = counts.first;
     }
     into.last = into.last.max(counts.last);
-    add(&mut into.count, counts.count);
-}
-
-pub(super) fn add(into: &mut Count, count: Count) {
-    into.packets += count.packets;
-    into.bytes += count.bytes;
+    into.count.add(counts.count);
 }
 
 /// Flows listed before the smaller half of them is only summed up: with their
@@ -58,11 +53,11 @@ const MAX_LISTED: usize = 65_536;
 const MAX_READ: usize = 32_768;
 
 /// The evicted flows, bounded.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Archive {
     pub(super) flows: HashMap<Key, Counts>,
-    /// Per member slot: flows not listed any more.
-    pub(super) unlisted: [Unlisted; MAX_MEMBERS as usize],
+    /// Per member and direction: flows not listed any more.
+    pub(super) unlisted: [Unlisted; MAX_COUNTERS as usize],
 }
 
 /// The sum of some flows.
@@ -70,6 +65,15 @@ pub(super) struct Archive {
 pub(super) struct Unlisted {
     pub(super) flows: u64,
     pub(super) count: Count,
+}
+
+impl Default for Archive {
+    fn default() -> Self {
+        Self {
+            flows: HashMap::new(),
+            unlisted: [Unlisted::default(); MAX_COUNTERS as usize],
+        }
+    }
 }
 
 impl Archive {
@@ -86,10 +90,10 @@ impl Archive {
         flows.select_nth_unstable_by_key(half, |(_, counts)| counts.count.bytes);
         self.flows = flows.split_off(half).into_iter().collect();
         for (key, counts) in flows {
-            let slot = usize::from(key.attributes().member());
-            if let Some(unlisted) = self.unlisted.get_mut(slot) {
+            let index = key.attributes().counters() as usize;
+            if let Some(unlisted) = self.unlisted.get_mut(index) {
                 unlisted.flows += 1;
-                add(&mut unlisted.count, counts.count);
+                unlisted.count.add(counts.count);
             }
         }
     }

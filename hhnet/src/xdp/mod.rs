@@ -1,23 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-//! XDP programs on bond members and VLAN parents, and what they counted.
+//! Programs on bond members and VLAN parents, and what they counted.
 //!
 //! [`Programs::load`] puts the embedded object into the kernel, [`Programs::attach`]
-//! puts its program on a link, [`Programs::flows`] and [`Programs::members`] read
-//! the maps, [`report`] makes text of that. Everything belongs to the process:
-//! when it dies, by SIGKILL too, the kernel takes the programs off the links.
+//! puts one on a link for what it receives, [`Programs::attach_egress`] another
+//! for what it sends, [`Programs::flows`] and [`Programs::members`] read the maps,
+//! [`report`] makes text of that. Everything belongs to the process: when it
+//! dies, by SIGKILL too, the kernel takes the programs off the links. Only
+//! filters stay, on kernels without tcx: [`remove_filters`] finds them.
 
 mod attach;
 mod error;
 mod evicted;
+mod hook;
 mod links;
+mod mode;
 mod read;
 pub mod report;
+mod spread;
 mod table;
 mod text;
 
 use std::{fmt, os::fd::AsFd as _, sync::Arc};
 
-use aya::{Ebpf, EbpfLoader, programs::Xdp};
+use aya::{
+    Ebpf, EbpfLoader,
+    programs::{SchedClassifier, Xdp},
+};
 use aya_log::EbpfLogger;
 use hhnet_ebpf::{
     flow::{KeyV4, KeyV6},
@@ -30,15 +38,18 @@ use tokio::{
 use tracing::{Level, debug, enabled};
 use tracing_log::LogTracer;
 
+pub use self::{
+    attach::Attachment,
+    error::XdpError,
+    hook::{has_tcx, remove_filters},
+    links::detach_link_of,
+    mode::{Mode, Wanted},
+};
 use self::{
     attach::Slot,
     evicted::Evicted,
+    report::Direction,
     table::{Geometry, Table},
-};
-pub use self::{
-    attach::{Attachment, Mode, Wanted},
-    error::XdpError,
-    links::detach_link_of,
 };
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/hhnet-ebpf"));
@@ -86,14 +97,16 @@ impl Programs {
             .map_max_entries(names::FLOWS_V6, v6)
             .load(OBJECT)
             .map_err(|error| XdpError::new(STEP, &error))?;
-        let program = xdp_program(&mut ebpf)?;
-        program.load().map_err(|error| {
+        hook::xdp(&mut ebpf)?.load().map_err(|error| {
             debug!("{error}");
             XdpError::new(
                 format!("loading the eBPF program {}", names::XDP_PROGRAM),
                 &error,
             )
         })?;
+        // Here rather than when it is first attached, because it takes as long.
+        // Why it cannot be loaded is told then.
+        let _ = hook::classifier(&mut ebpf, Direction::Out);
         Ok(Self {
             flows_v4: Table::new(&ebpf, names::FLOWS_V4, v4)?,
             flows_v6: Table::new(&ebpf, names::FLOWS_V6, v6)?,
@@ -161,12 +174,29 @@ impl Programs {
         Ok(())
     }
 
+    /// Loads what a link without XDP needs before it is asked for: for a thread
+    /// that may wait.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    pub fn prepare_classifier(&mut self) -> Result<(), XdpError> {
+        hook::classifier(&mut self.ebpf, Direction::In).map(drop)
+    }
+
+    /// The classifier of received or sent frames, for test runs.
+    ///
+    /// # Errors
+    /// If the kernel does not load it.
+    pub fn classifier(&mut self, direction: Direction) -> Result<&mut SchedClassifier, XdpError> {
+        hook::classifier(&mut self.ebpf, direction)
+    }
+
     /// The XDP program itself, for test runs.
     ///
     /// # Errors
     /// If the object does not hold it.
     pub fn xdp(&mut self) -> Result<&mut Xdp, XdpError> {
-        xdp_program(&mut self.ebpf)
+        hook::xdp(&mut self.ebpf)
     }
 }
 
@@ -184,14 +214,6 @@ impl fmt::Debug for Programs {
             .field("attachments", &self.attachments)
             .finish_non_exhaustive()
     }
-}
-
-fn xdp_program(ebpf: &mut Ebpf) -> Result<&mut Xdp, XdpError> {
-    let program = ebpf.program_mut(names::XDP_PROGRAM);
-    let program = program.ok_or_else(|| XdpError::missing("program", names::XDP_PROGRAM))?;
-    program
-        .try_into()
-        .map_err(|error| XdpError::new(names::XDP_PROGRAM, &error))
 }
 
 /// aya-log's number for what the subscriber wants of the programs. A level

@@ -4,12 +4,16 @@
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use aya::maps::{MapError, PerCpuArray};
-use hhnet_ebpf::{flow::Counts, member::MemberCounters, names};
+use hhnet_ebpf::{
+    flow::Counts,
+    member::{self, MemberCounters},
+    names,
+};
 use nix::time::{ClockId, clock_gettime};
 
 use super::{
     Programs, XdpError,
-    attach::Slot,
+    attach::{Attachment, Slot},
     evicted::{self, Key, Unlisted},
     report::{Direction, Flow, Member, Transport},
 };
@@ -44,7 +48,8 @@ impl Programs {
             .collect())
     }
 
-    /// The counters of every member that was ever attached.
+    /// The counters of every member that was ever attached: of all for what they
+    /// received, then of those whose sent frames are counted.
     ///
     /// # Errors
     /// If the kernel refuses to read the map.
@@ -57,16 +62,24 @@ impl Programs {
         let failed = |error: MapError| XdpError::new(format!("reading eBPF map {name}"), &error);
         let counters = PerCpuArray::<_, MemberCounters>::try_from(map).map_err(failed)?;
         let unlisted = evicted::lock(&self.evicted).archive.unlisted;
-        let read = |(index, slot): (usize, &Slot)| {
-            let cpus = counters.get(&(index as u32), 0).map_err(failed)?;
-            let attachment = self.attachments.iter().find(|a| a.ifindex == slot.ifindex);
-            let mode = attachment.map(|attachment| attachment.mode);
-            let Unlisted { flows, count } = unlisted[index];
-            let mut member = Member::new(&slot.name, mode, &sum(cpus.iter()));
+        let read = |(number, slot): (usize, &Slot), direction: Direction| {
+            let index = member::counters(number as u8, direction == Direction::Out);
+            let cpus = counters.get(&index, 0).map_err(failed)?;
+            let counters = sum(cpus.iter());
+            let here = |a: &&Attachment| (a.ifindex, a.direction) == (slot.ifindex, direction);
+            let mode = self.attachments.iter().find(here).map(|a| a.mode);
+            if direction == Direction::Out && mode.is_none() && counters == Default::default() {
+                return Ok(None);
+            }
+            let Unlisted { flows, count } = unlisted[index as usize];
+            let mut member = Member::new(&slot.name, direction, mode, &counters);
             (member.unlisted, member.unlisted_flows) = (count.into(), flows);
-            Ok(member)
+            Ok(Some(member))
         };
-        self.slots.iter().enumerate().map(read).collect()
+        let slots = || self.slots.iter().enumerate();
+        let received = slots().map(|slot| read(slot, Direction::In));
+        let sent = slots().map(|slot| read(slot, Direction::Out));
+        received.chain(sent).filter_map(Result::transpose).collect()
     }
 }
 
@@ -111,9 +124,9 @@ impl<A: Into<IpAddr>> IntoIps for (A, A) {
 fn sum<'a>(cpus: impl Iterator<Item = &'a MemberCounters>) -> MemberCounters {
     cpus.fold(MemberCounters::default(), |mut sum, cpu| {
         for (into, count) in sum.kinds.iter_mut().zip(cpu.kinds) {
-            evicted::add(into, count);
+            into.add(count);
         }
-        evicted::add(&mut sum.lost, cpu.lost);
+        sum.lost.add(cpu.lost);
         sum.lost_flows += cpu.lost_flows;
         sum.double_tagged += cpu.double_tagged;
         sum.later_fragments += cpu.later_fragments;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What `hhnet flows` reports: the data, its order and its JSON.
 
-use std::{cmp::Reverse, net::IpAddr};
+use std::{cmp::Reverse, fmt, net::IpAddr};
 
 use hhnet_ebpf::{
     flow::{Attributes, Count},
@@ -9,28 +9,51 @@ use hhnet_ebpf::{
 };
 use serde::Serialize;
 
-use super::Mode;
+use super::{
+    Mode,
+    spread::{Share, Spread, spread},
+};
+use crate::cli::By;
 
 /// What `hhnet flows` shows, and with `--json` prints.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct FlowReport {
-    /// Counters of each member.
+    /// Counters of each member and direction.
     pub members: Vec<Member>,
-    /// Flows, the one with the most bytes first.
+    /// How evenly members share a direction, where there are several.
+    pub spread: Vec<Spread>,
+    /// What flows are ordered by.
+    pub by: By,
+    /// Flows, the busiest first.
     pub flows: Vec<Flow>,
     /// Flows known, shown or not.
     pub total_flows: usize,
 }
 
-/// Frames one member received, by kind. Its flows, [`unlisted`](Self::unlisted)
+/// Which flows to report, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// So many at most.
+    pub top: Option<usize>,
+    /// The busiest by this first.
+    pub by: By,
+    /// Of this member alone.
+    pub member: Option<String>,
+}
+
+/// Frames one member received or sent, by kind. Its flows, [`unlisted`](Self::unlisted)
 /// and [`lost`](Self::lost) together have the packets and bytes of
 /// [`ipv4`](Self::ipv4) and [`ipv6`](Self::ipv6).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Member {
     /// The interface.
     pub name: String,
+    /// Received or sent.
+    pub direction: Direction,
     /// Where its program runs; none if it was detached.
     pub mode: Option<Mode>,
+    /// Its part of what all members received or sent, if they did.
+    pub share: Option<Share>,
     /// IPv4 packets.
     pub ipv4: Counted,
     /// IPv6 packets.
@@ -103,13 +126,23 @@ pub struct Flow {
 }
 
 /// Seen from this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Received.
+    #[default]
     In,
     /// Sent.
     Out,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::In => "in",
+            Self::Out => "out",
+        })
+    }
 }
 
 /// What tells flows between two addresses apart.
@@ -165,12 +198,19 @@ impl Transport {
 }
 
 impl Member {
-    /// The counters of the member called `name`.
-    pub fn new(name: &str, mode: Option<Mode>, counters: &MemberCounters) -> Self {
+    /// The counters of the member called `name` in one direction.
+    pub fn new(
+        name: &str,
+        direction: Direction,
+        mode: Option<Mode>,
+        counters: &MemberCounters,
+    ) -> Self {
         let of = |kind: Kind| counters.kinds[kind as usize].into();
         Self {
             name: name.to_owned(),
+            direction,
             mode,
+            share: None,
             ipv4: of(Kind::Ipv4),
             ipv6: of(Kind::Ipv6),
             arp: of(Kind::Arp),
@@ -189,21 +229,28 @@ impl Member {
 }
 
 impl FlowReport {
-    /// Orders flows by bytes, then packets, then what they are, and keeps the
-    /// first `top`.
-    pub fn new(members: Vec<Member>, mut flows: Vec<Flow>, top: Option<usize>) -> Self {
+    /// Orders flows by bytes, then packets, or the other way round, then what
+    /// they are, and keeps those of the choice. Shares are of all members.
+    pub fn new(mut members: Vec<Member>, mut flows: Vec<Flow>, choice: &Choice) -> Self {
+        let spread = spread(&mut members);
+        if let Some(name) = &choice.member {
+            members.retain(|member| member.name == *name);
+            flows.retain(|flow| flow.member == *name);
+        }
         let total_flows = flows.len();
-        flows.sort_by(|a, b| rank(a).cmp(&rank(b)));
-        flows.truncate(top.unwrap_or(total_flows));
+        flows.sort_by(|a, b| rank(a, choice.by).cmp(&rank(b, choice.by)));
+        flows.truncate(choice.top.unwrap_or(total_flows));
         Self {
             members,
+            spread,
+            by: choice.by,
             flows,
             total_flows,
         }
     }
 }
 
-fn rank(flow: &Flow) -> impl Ord + use<'_> {
+fn rank(flow: &Flow, by: By) -> impl Ord + use<'_> {
     let Flow {
         member,
         direction,
@@ -223,7 +270,11 @@ fn rank(flow: &Flow) -> impl Ord + use<'_> {
         destination,
         transport,
     );
-    (Reverse(flow.bytes), Reverse(flow.packets), name)
+    let size = match by {
+        By::Bytes => (flow.bytes, flow.packets),
+        By::Packets => (flow.packets, flow.bytes),
+    };
+    (Reverse(size), name)
 }
 
 #[cfg(test)]
@@ -254,7 +305,11 @@ mod tests {
     fn most_bytes_first_and_equal_ones_by_name() {
         let flows = [("b", 5), ("a", 5), ("c", 70)]
             .map(|(member, bytes)| flow(member, bytes, Transport::Nothing {}));
-        let report = FlowReport::new(Vec::new(), flows.to_vec(), Some(2));
+        let two = Choice {
+            top: Some(2),
+            ..Choice::default()
+        };
+        let report = FlowReport::new(Vec::new(), flows.to_vec(), &two);
         let members: Vec<_> = report
             .flows
             .iter()
@@ -262,10 +317,43 @@ mod tests {
             .collect();
         assert_eq!((members, report.total_flows), (vec!["c", "a"], 3));
         assert_eq!(
-            FlowReport::new(Vec::new(), flows.to_vec(), None)
+            FlowReport::new(Vec::new(), flows.to_vec(), &Choice::default())
                 .flows
                 .len(),
             3
+        );
+    }
+
+    #[test]
+    fn by_packets_and_of_one_member() {
+        let mut flows = [("a", 900), ("b", 70), ("b", 500)]
+            .map(|(member, bytes)| flow(member, bytes, Transport::Nothing {}));
+        flows[1].packets = 8;
+        let choice = Choice {
+            by: By::Packets,
+            member: Some("b".into()),
+            ..Choice::default()
+        };
+        let members = ["a", "b"].map(|name| Member {
+            name: name.into(),
+            mode: Some(Mode::Native),
+            ipv4: Counted {
+                packets: 50,
+                bytes: 5_000,
+            },
+            ..Member::default()
+        });
+        let report = FlowReport::new(members.to_vec(), flows.to_vec(), &choice);
+        let bytes: Vec<_> = report.flows.iter().map(|flow| flow.bytes).collect();
+        assert_eq!((bytes, report.total_flows), (vec![70, 500], 2));
+        let [b] = report.members.as_slice() else {
+            panic!("{report:?}")
+        };
+        assert_eq!(b.name, "b");
+        assert_eq!(
+            b.share.map(|share| share.packets),
+            Some(0.5),
+            "of all members"
         );
     }
 
@@ -311,7 +399,7 @@ mod tests {
                 bytes: 100 * packets,
             };
         }
-        let member = Member::new("enp2s1", Some(Mode::Native), &counters);
+        let member = Member::new("enp2s1", Direction::In, Some(Mode::Native), &counters);
         let json = serde_json::to_value(&member).expect("JSON");
         assert_eq!(
             (&json["name"], &json["mode"]),

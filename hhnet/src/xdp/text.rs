@@ -3,7 +3,11 @@
 
 use std::net::IpAddr;
 
-use super::report::{Counted, Direction, Flow, FlowReport, Member, Transport};
+use super::{
+    report::{Counted, Direction, Flow, FlowReport, Member, Transport},
+    spread::Spread,
+};
+use crate::cli::By;
 
 impl FlowReport {
     /// The text for a terminal: flows, then members. Ends with a newline.
@@ -18,7 +22,14 @@ impl FlowReport {
         }
         if !self.members.is_empty() {
             text.push('\n');
-            text += &table(&MEMBER_COLUMNS, self.members.iter().map(member_row));
+            let rows = self
+                .members
+                .iter()
+                .map(|member| member_row(member, self.by));
+            text += &table(&MEMBER_COLUMNS, rows);
+        }
+        for spread in &self.spread {
+            text += &evenness(spread, self.by);
         }
         for member in &self.members {
             text += &left_out(member);
@@ -62,10 +73,7 @@ fn flow_row(flow: &Flow) -> [String; 9] {
     };
     [
         flow.member.clone(),
-        match flow.direction {
-            Direction::In => "in".to_owned(),
-            Direction::Out => "out".to_owned(),
-        },
+        flow.direction.to_string(),
         flow.vlan
             .map_or_else(|| "-".to_owned(), |vlan| vlan.to_string()),
         protocol(flow.protocol),
@@ -77,9 +85,10 @@ fn flow_row(flow: &Flow) -> [String; 9] {
     ]
 }
 
-const MEMBER_COLUMNS: [Column; 9] = [
+const MEMBER_COLUMNS: [Column; 11] = [
     ("MEMBER", false),
-    ("XDP", false),
+    ("DIR", false),
+    ("HOOK", false),
     ("IPV4", true),
     ("IPV6", true),
     ("ARP", true),
@@ -87,12 +96,18 @@ const MEMBER_COLUMNS: [Column; 9] = [
     ("LLDP", true),
     ("OTHER", true),
     ("MALFORMED", true),
+    ("SHARE", true),
 ];
 
-fn member_row(member: &Member) -> [String; 9] {
+fn member_row(member: &Member, by: By) -> [String; 11] {
     let packets = |counted: Counted| counted.packets.to_string();
+    let share = member.share.map(|share| match by {
+        By::Bytes => share.bytes,
+        By::Packets => share.packets,
+    });
     [
         member.name.clone(),
+        member.direction.to_string(),
         member
             .mode
             .map_or_else(|| "detached".to_owned(), |mode| mode.to_string()),
@@ -103,7 +118,22 @@ fn member_row(member: &Member) -> [String; 9] {
         packets(member.lldp),
         packets(member.other),
         packets(member.malformed),
+        share.map_or_else(|| "-".to_owned(), |share| format!("{:.1}%", share * 100.0)),
     ]
+}
+
+/// One line on how evenly the members share a direction.
+fn evenness(spread: &Spread, by: By) -> String {
+    let (unit, index) = match by {
+        By::Bytes => ("bytes", spread.jain_bytes),
+        By::Packets => ("packets", spread.jain_packets),
+    };
+    let done = match spread.direction {
+        Direction::In => "received",
+        Direction::Out => "sent",
+    };
+    let members = spread.members;
+    format!("{done}: Jain's index of {unit} over {members} members is {index:.2}\n")
 }
 
 /// What the member counted in flows that cannot be shown.
@@ -214,7 +244,10 @@ fn icmp(protocol: u8, kind: u8, code: u8, id: u16) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Mode, *};
+    use super::{
+        super::{Mode, spread::Share},
+        *,
+    };
 
     fn flow(protocol: u8, addresses: (&str, &str), transport: Transport) -> Flow {
         Flow {
@@ -277,8 +310,26 @@ mod tests {
             ipv4: packets,
             ..Member::default()
         };
+        let sent = Member {
+            name: "enp2s1".into(),
+            direction: Direction::Out,
+            mode: Some(Mode::Tcx),
+            share: Some(Share {
+                packets: 0.5,
+                bytes: 0.256,
+            }),
+            ..Member::default()
+        };
+        let spread = Spread {
+            direction: Direction::Out,
+            members: 2,
+            jain_packets: 1.0,
+            jain_bytes: 0.8125,
+        };
         let report = FlowReport {
-            members: vec![member],
+            members: vec![member, sent],
+            spread: vec![spread],
+            by: By::Bytes,
             flows,
             total_flows: 9,
         };
@@ -291,8 +342,10 @@ enp2s1  in   1001  udp    10.0.1.10        10.0.1.1              7      1234  la
 enp2s1  in   1001  250    10.0.1.10        10.0.1.1              7      1234
 (5 of 9 flows)
 
-MEMBER  XDP     IPV4  IPV6  ARP  LACP  LLDP  OTHER  MALFORMED
-enp2s1  native    12     0    0     0     0      0          0
+MEMBER  DIR  HOOK    IPV4  IPV6  ARP  LACP  LLDP  OTHER  MALFORMED  SHARE
+enp2s1  in   native    12     0    0     0     0      0          0      -
+enp2s1  out  tcx        0     0    0     0     0      0          0  25.6%
+sent: Jain's index of bytes over 2 members is 0.81
 ";
         assert_eq!(report.text(), expected);
     }
