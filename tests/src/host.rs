@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::namespace::{self, Namespace, Process};
 use crate::process::{self, Output};
 use crate::wait::{self, PATIENCE};
+use crate::xdp;
 
 /// A verb that has not answered by then never will, as far as a test cares.
 pub const VERB_DEADLINE: Duration = Duration::from_secs(60);
@@ -244,6 +245,10 @@ impl Host {
                 .filter(|l| l.contains("xdp"))
                 .map(|l| format!("XDP is left: {l}")),
         );
+        for link in own.iter().filter(|link| links.contains(link)) {
+            let left = xdp::classifiers(&self.namespace, link);
+            found.extend(left.iter().map(|c| format!("on {link} is left: {c}")));
+        }
         found.extend(
             self.runtime_files()
                 .iter()

@@ -58,7 +58,7 @@ const STEPS: [Step; 8] = [
         expected: &["bond0", "10.0.1.10/24"],
     },
     Step {
-        remark: "What the XDP program on each member has counted.",
+        remark: "What the programs on each member have counted.",
         command: "hhnet flows",
         expected: &["10.0.1.1"],
     },

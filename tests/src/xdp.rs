@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! An XDP program that is not hhnet's.
+//! An XDP program that is not hhnet's, and classifiers whosever they are.
 
 use std::ffi::{CStr, c_long};
 use std::io;
@@ -14,6 +14,9 @@ use crate::namespace::Namespace;
 const PASS: [u64; 2] = [0x0000_0002_0000_00b7, 0x95];
 
 const BPF_PROG_LOAD: c_long = 5;
+const BPF_PROG_QUERY: c_long = 16;
+/// `BPF_TCX_INGRESS` and `BPF_TCX_EGRESS`.
+const TCX: [u32; 2] = [46, 47];
 const BPF_PROG_TYPE_XDP: u32 = 6;
 const LICENSE: &CStr = c"Apache-2.0";
 
@@ -83,4 +86,70 @@ fn load() -> io::Result<OwnedFd> {
         Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The beginning of `union bpf_attr` for `BPF_PROG_QUERY`.
+#[repr(C)]
+#[derive(Default)]
+struct ProgQuery {
+    interface: u32,
+    hook: u32,
+    query_flags: u32,
+    attach_flags: u32,
+    programs: u64,
+    count: u32,
+    padding: u32,
+}
+
+/// What classifies a link's frames: programs of tcx by their number (none on a
+/// kernel before 6.6), and queueing disciplines and filters as `tc` shows them.
+///
+/// # Panics
+/// Without such a link.
+pub fn classifiers(namespace: &Namespace, link: &str) -> Vec<String> {
+    let count = || -> io::Result<u32> {
+        let index = nix::net::if_::if_nametoindex(link)?;
+        Ok(TCX.iter().map(|hook| tcx_programs(index, *hook)).sum())
+    };
+    let programs = namespace.enter(count);
+    let programs = programs.unwrap_or_else(|e| panic!("programs of {link}: {e}"));
+    let mut found = Vec::new();
+    if programs > 0 {
+        found.push(format!("{programs} of tcx"));
+    }
+    for show in [
+        "qdisc show dev",
+        "filter show ingress dev",
+        "filter show egress dev",
+    ] {
+        let shown = namespace.must(&format!("tc {show} {link}"));
+        let lines = shown.lines().map(str::trim);
+        // Of a filter, the line with its name and not that with its priority.
+        let of_interest = |line: &&str| {
+            ["qdisc clsact", "qdisc ingress", "handle"]
+                .iter()
+                .any(|word| line.contains(word))
+                && !line.starts_with("qdisc no")
+        };
+        found.extend(lines.filter(of_interest).map(str::to_owned));
+    }
+    found
+}
+
+fn tcx_programs(interface: u32, hook: u32) -> u32 {
+    let mut query = ProgQuery {
+        interface,
+        hook,
+        ..ProgQuery::default()
+    };
+    // SAFETY: bpf(2) reads and writes `size_of::<ProgQuery>()` bytes.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_PROG_QUERY,
+            &raw mut query,
+            size_of::<ProgQuery>(),
+        )
+    };
+    if result == 0 { query.count } else { 0 }
 }

@@ -11,8 +11,8 @@ use crate::workspace::Workspace;
 const STEPS: [&str; 5] = [
     "fmt --all --check",
     "fmt --manifest-path fuzz/Cargo.toml --check",
-    // xdp_testrun needs root to run, and therefore is no part of "all".
-    "clippy --workspace --all-targets --test xdp_testrun --locked -- -D warnings",
+    // These tests need root to run, and therefore are no part of "all".
+    "clippy --workspace --all-targets --test xdp_testrun --test tc_testrun --locked -- -D warnings",
     "test --locked",
     "deny --offline check licenses bans sources",
 ];

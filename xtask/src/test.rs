@@ -146,13 +146,14 @@ fn netns(workspace: &Workspace, target: &str, filter: &[String]) -> Result<Summa
     Ok(Summary::read(&output, status.success()))
 }
 
-/// The XDP programs in this kernel, by `BPF_PROG_TEST_RUN`. A target of its own, which
-/// plain `cargo test` leaves out.
+/// The eBPF programs in this kernel, by `BPF_PROG_TEST_RUN` too. Targets of their own,
+/// which plain `cargo test` leaves out.
 fn programs(workspace: &Workspace, filter: &[String]) -> Result<Summary> {
     ensure_root()?;
     let mut cargo = workspace.cargo();
     // Not by `--package`, which would choose other features and build everything anew.
-    cargo.args(["test", "--test", "xdp_testrun", "--"]);
+    cargo.args(["test", "--no-fail-fast"]);
+    cargo.args(["--test", "xdp_testrun", "--test", "tc_testrun", "--"]);
     let (status, output) = process::watched(cargo.args(filter))?;
     Ok(Summary::read(&output, status.success()))
 }

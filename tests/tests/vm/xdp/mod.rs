@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The XDP programs: they count, and otherwise nobody notices them.
 
+mod tc;
+
 use std::net::UdpSocket;
 
 use hhnet_tests::dhcp::Daemon;
@@ -18,11 +20,14 @@ const PORTS: [&str; 2] = ["enp2s1", "enp2s2"];
 /// A server with a bond and an address, and leaves that pass all it is sent:
 /// they may open their ports a moment after the server does.
 fn bonded() -> Lab<Daemon> {
+    bonded_with("layer2+3")
+}
+
+/// The same with another policy, or other flags.
+fn bonded_with(policy_and_flags: &str) -> Lab<Daemon> {
     let lab = Lab::dnsmasq(Connection::Eslag);
-    assert_eq!(
-        lab.server.must("bond 1001 layer2+3 enp2s1 enp2s2"),
-        "10.0.1.10/24\n"
-    );
+    let bond = format!("bond 1001 {policy_and_flags} enp2s1 enp2s2");
+    assert_eq!(lab.server.must(&bond), "10.0.1.10/24\n");
     for (leaf, nic) in lab.fabric.leaves.iter().zip([1, 2]) {
         leaf.wait_until_aggregated(1, nic);
     }
@@ -36,9 +41,13 @@ fn report(server: &Host) -> Value {
 
 /// The received flows for which all of `wanted` holds.
 fn flows(report: &Value, wanted: &[(&str, Value)]) -> Vec<Value> {
+    flows_going("in", report, wanted)
+}
+
+fn flows_going(direction: &str, report: &Value, wanted: &[(&str, Value)]) -> Vec<Value> {
     let all = report["flows"].as_array().expect("a list of flows");
     let matches = |flow: &&Value| {
-        flow["direction"] == "in" && wanted.iter().all(|(key, value)| flow[key] == *value)
+        flow["direction"] == direction && wanted.iter().all(|(key, value)| flow[key] == *value)
     };
     all.iter().filter(matches).cloned().collect()
 }
