@@ -12,6 +12,7 @@ pub mod frame;
 pub mod member;
 pub mod packet;
 pub mod segments;
+mod transport;
 
 /// Names under which hhnet finds programs, maps and globals in the object.
 pub mod names {

@@ -9,6 +9,7 @@ use crate::{
     flow::{Attributes, KeyV4, KeyV6},
     frame::Frame,
     member::Kind,
+    transport::{Transport, transport},
 };
 
 /// VLAN tags read from a frame; more make it [`Kind::Other`].
@@ -267,69 +268,5 @@ impl Chain {
         self.offset += length as usize;
         self.left -= length;
         true
-    }
-}
-
-/// What a transport header says.
-#[derive(Default)]
-struct Transport {
-    /// As [`Attributes::ports`] has them.
-    ports: u32,
-    /// See [`Packet::headers`].
-    headers: u64,
-}
-
-/// Reads the transport header at `offset`, `left` bytes before the end of its IP
-/// packet.
-#[inline(always)]
-fn transport(frame: &Frame, offset: usize, left: u64, protocol: u8) -> Transport {
-    // The XDP program has no use for it, and no code.
-    let length = match protocol {
-        UDP => 8,
-        TCP => match frame.header::<13>(offset) {
-            Some(header) => u64::from(header.read::<u8, 12>() >> 4) * 4,
-            None => 0,
-        },
-        _ => 0,
-    };
-    Transport {
-        ports: ports(frame, offset, left, protocol),
-        headers: if length != 0 && length <= left {
-            offset as u64 + length
-        } else {
-            0
-        },
-    }
-}
-
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-
-#[inline(always)]
-fn ports(frame: &Frame, offset: usize, left: u64, protocol: u8) -> u32 {
-    const ICMP: u8 = 1;
-    const DCCP: u8 = 33;
-    const ICMPV6: u8 = 58;
-    const SCTP: u8 = 132;
-    const UDP_LITE: u8 = 136;
-    // Eight bytes are all of a UDP or ICMP header, and the least that an error
-    // message quotes of any other.
-    if left < 8 {
-        return 0;
-    }
-    let Some(header) = frame.header::<8>(offset) else {
-        return 0;
-    };
-    let start = header.read::<u32, 0>();
-    match protocol {
-        TCP | UDP | DCCP | SCTP | UDP_LITE => start,
-        ICMP | ICMPV6 => {
-            let identifier = match (protocol, start >> 24) {
-                (ICMP, 0 | 8) | (ICMPV6, 128 | 129) => header.read::<u16, 4>(),
-                _ => 0,
-            };
-            u32::from(identifier) << 16 | start >> 16
-        }
-        _ => 0,
     }
 }
