@@ -205,6 +205,46 @@ fn run(programs: &mut Programs, frame: &[u8], gso_size: u32, gso_segs: u32) {
 const SEGMENTS: usize = 41;
 const SIZE: usize = 44;
 
+/// More sent flows than there is room for, in the tables and then in the ring
+/// buffer: what was lost is told, of the direction it was lost in.
+#[test]
+fn sent_flows_are_not_lost_without_being_counted() {
+    in_netns(|| {
+        let mut programs = Programs::load_sized(64).expect("load");
+        programs
+            .attach("lo", index("lo"), Wanted::Tc)
+            .expect("attach");
+        programs
+            .attach_egress("lo", index("lo"), Wanted::Tc)
+            .expect("egress");
+        let mut bytes = 0;
+        for port in 0..30_000_u16 {
+            let datagram = [&port.to_be_bytes(), &frames::udp(20)[2..]].concat();
+            let packet = frames::ipv4(0, frames::UDP, 0, &datagram);
+            let frame = frames::ethernet(&[], 0x0800, &packet);
+            bytes += frame.len() as u64;
+            let options = TestRunOptions {
+                data_in: Some(&frame),
+                ..TestRunOptions::default()
+            };
+            let program = programs.classifier(Direction::Out).expect("program");
+            program.test_run(options).expect("test run");
+        }
+        let flows = programs.flows().expect("flows");
+        assert!(flows.iter().all(|flow| flow.direction == Direction::Out));
+        let listed: u64 = flows.iter().map(|flow| flow.bytes).sum();
+        let sent = member(&programs, "lo", Direction::Out);
+        assert!(
+            sent.lost_flows > 1000,
+            "the ring was large enough: {sent:?}"
+        );
+        assert_eq!((sent.ipv4.packets, sent.ipv4.bytes), (30_000, bytes));
+        assert_eq!(listed + sent.lost.bytes + sent.unlisted.bytes, bytes);
+        let received = member(&programs, "lo", Direction::In);
+        assert_eq!((received.ipv4.packets, received.lost_flows), (0, 0));
+    });
+}
+
 /// A clsact of somebody else's keeps his filters and loses ours, also those of a
 /// process that was killed.
 #[test]
