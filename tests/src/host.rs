@@ -245,10 +245,13 @@ impl Host {
                 .filter(|l| l.contains("xdp"))
                 .map(|l| format!("XDP is left: {l}")),
         );
-        for link in own.iter().filter(|link| links.contains(link)) {
-            let left = xdp::classifiers(&self.namespace, link);
-            found.extend(left.iter().map(|c| format!("on {link} is left: {c}")));
-        }
+        let still_there = own.iter().filter(|link| links.contains(link));
+        let still_there: Vec<&str> = still_there.map(|link| link.as_ref()).collect();
+        found.extend(
+            xdp::all_classifiers(&self.namespace, &still_there)
+                .iter()
+                .map(|(link, left)| format!("on {link} is left: {left}")),
+        );
         found.extend(
             self.runtime_files()
                 .iter()

@@ -107,33 +107,59 @@ struct ProgQuery {
 /// # Panics
 /// Without such a link.
 pub fn classifiers(namespace: &Namespace, link: &str) -> Vec<String> {
-    let count = || -> io::Result<u32> {
-        let index = nix::net::if_::if_nametoindex(link)?;
-        Ok(TCX.iter().map(|hook| tcx_programs(index, *hook)).sum())
-    };
-    let programs = namespace.enter(count);
-    let programs = programs.unwrap_or_else(|e| panic!("programs of {link}: {e}"));
+    let all = all_classifiers(namespace, &[link]);
+    all.into_iter().map(|(_, classifier)| classifier).collect()
+}
+
+/// The same of several links, each with its link; one run of `tc` tells which
+/// of them have filters at all.
+///
+/// # Panics
+/// Without such links.
+pub fn all_classifiers<'a>(namespace: &Namespace, links: &[&'a str]) -> Vec<(&'a str, String)> {
+    let qdiscs = namespace.must("tc qdisc show");
+    let qdiscs: Vec<_> = qdiscs.lines().filter_map(classifying).collect();
     let mut found = Vec::new();
-    if programs > 0 {
-        found.push(format!("{programs} of tcx"));
-    }
-    for show in [
-        "qdisc show dev",
-        "filter show ingress dev",
-        "filter show egress dev",
-    ] {
-        let shown = namespace.must(&format!("tc {show} {link}"));
-        let lines = shown.lines().map(str::trim);
-        // Of a filter, the line with its name and not that with its priority.
-        let of_interest = |line: &&str| {
-            ["qdisc clsact", "qdisc ingress", "handle"]
-                .iter()
-                .any(|word| line.contains(word))
-                && !line.starts_with("qdisc no")
+    for link in links {
+        let count = || -> io::Result<u32> {
+            let index = nix::net::if_::if_nametoindex(*link)?;
+            Ok(TCX.iter().map(|hook| tcx_programs(index, *hook)).sum())
         };
-        found.extend(lines.filter(of_interest).map(str::to_owned));
+        let programs = namespace.enter(count);
+        let programs = programs.unwrap_or_else(|e| panic!("programs of {link}: {e}"));
+        if programs > 0 {
+            found.push((*link, format!("{programs} of tcx")));
+        }
+        let here = qdiscs.iter().filter(|(device, _)| device == link);
+        let here: Vec<_> = here
+            .map(|(_, qdisc)| (*link, (*qdisc).to_owned()))
+            .collect();
+        if !here.is_empty() {
+            found.extend(here);
+            found.extend(filters(namespace, link).map(|filter| (*link, filter)));
+        }
     }
     found
+}
+
+/// The link of a queueing discipline that has classifiers, and the line of `tc`.
+fn classifying(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    let kind = line.strip_prefix("qdisc ")?.split(' ').next()?;
+    let (_, device) = line.split_once(" dev ")?;
+    ["clsact", "ingress"]
+        .contains(&kind)
+        .then(|| (device.split(' ').next().unwrap_or(device), line))
+}
+
+fn filters(namespace: &Namespace, link: &str) -> impl Iterator<Item = String> {
+    ["ingress", "egress"].into_iter().flat_map(move |side| {
+        let shown = namespace.must(&format!("tc filter show dev {link} {side}"));
+        // The line with a filter's name and not that with its priority.
+        let lines = shown.lines().map(str::trim);
+        let named = lines.filter(|line| line.contains("handle"));
+        named.map(str::to_owned).collect::<Vec<_>>()
+    })
 }
 
 fn tcx_programs(interface: u32, hook: u32) -> u32 {
