@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::{Subcommand, ValueEnum};
+use clap::ValueEnum;
 
 use crate::payload::{self, Payload};
 use crate::progress::{answer, note};
@@ -72,21 +72,6 @@ const DHCLIENT: Debs = Debs {
     packages: &["isc-dhcp-client"],
 };
 
-/// What is measured.
-#[derive(Clone, Copy, Debug, Subcommand)]
-pub(crate) enum Benchmark {
-    /// The time to a leased address, on a cable and on a bond
-    Dhcp {
-        /// Only this part; all of them if none is named
-        #[arg(long, value_enum)]
-        part: Option<Part>,
-        /// How often each client is measured; 15 times on a cable, and less where a run
-        /// takes longer, unless given
-        #[arg(long)]
-        rounds: Option<u32>,
-    },
-}
-
 /// The parts of the DHCP benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
@@ -119,8 +104,7 @@ impl Part {
 }
 
 /// Measures, and prints all figures once more at the end.
-pub(crate) fn run(workspace: &Workspace, benchmark: Benchmark) -> Result<()> {
-    let Benchmark::Dhcp { part, rounds } = benchmark;
+pub(super) fn run(workspace: &Workspace, part: Option<Part>, rounds: Option<u32>) -> Result<()> {
     let parts = part.map_or(Part::ALL.to_vec(), |part| vec![part]);
     let mut figures = Vec::new();
     for part in parts {

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `cargo xtask bench`: hhnet and others, measured in turns.
+
+mod dhcp;
+mod programs;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use self::dhcp::Part;
+pub(crate) use self::dhcp::provide_peers;
+use crate::workspace::Workspace;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Benchmark {
+    /// The time to a leased address, on a cable and on a bond
+    Dhcp {
+        /// Only this part; all of them if none is named
+        #[arg(long, value_enum)]
+        part: Option<Part>,
+        /// How often each client is measured; 15 times on a cable, and less where a run
+        /// takes longer, unless given
+        #[arg(long)]
+        rounds: Option<u32>,
+    },
+    /// What the eBPF programs cost a frame, beside programs that do less and peers
+    Xdp,
+    /// How many duplicates are found in labelled traces, beside editcap
+    Dups,
+}
+
+/// Measures, and prints all figures once more at the end.
+pub(crate) fn run(workspace: &Workspace, benchmark: Benchmark) -> Result<()> {
+    match benchmark {
+        Benchmark::Dhcp { part, rounds } => dhcp::run(workspace, part, rounds),
+        Benchmark::Xdp => programs::run(workspace, "xdp"),
+        Benchmark::Dups => programs::run(workspace, "dups"),
+    }
+}
