@@ -46,10 +46,10 @@ fn build_ebpf(workspace: &Path) -> Result<()> {
     find_linker(workspace)?;
     let toolchain = choose_toolchain()?;
     if toolchain != "nightly" {
-        // A stable compiler with a prebuilt `core` for the BPF target. aya-ebpf
-        // needs one unstable feature on it; naming that crate alone also tells
+        // A stable compiler with a prebuilt `core` for the BPF target. aya-ebpf and
+        // the programs need an unstable feature each; naming crates also tells
         // aya-build not to ask for `-Z build-std`.
-        set_env("RUSTC_BOOTSTRAP", "aya_ebpf".as_ref());
+        set_env("RUSTC_BOOTSTRAP", "aya_ebpf,hhnet_ebpf".as_ref());
     }
     aya_build::build_ebpf([package], Toolchain::Custom(&toolchain))
 }

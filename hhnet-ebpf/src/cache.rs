@@ -8,15 +8,25 @@
 
 use core::ptr;
 
-use crate::flow::{Attributes, Count, Counts, KeyV4, KeyV6};
+use crate::{
+    flow::{Attributes, Copies, Count, Counts, KeyV4, KeyV6},
+    mix::mix,
+};
 
 /// Flows in a bucket.
 pub const WAYS: usize = 4;
 
 /// Keys of the cache. All-zero is no key.
 pub trait Key: Copy {
-    /// A well mixed number, the same for equal keys.
-    fn hash(&self) -> u64;
+    /// A well mixed number, the same for equal keys, whichever member and
+    /// direction they are of.
+    fn digest(&self) -> u64;
+
+    /// Where the flow is to be found: side by side for all members.
+    #[inline(always)]
+    fn hash(&self) -> u64 {
+        self.digest().wrapping_add(self.attributes().origin())
+    }
 
     /// Equality without a call of `memcmp`, which eBPF does not have.
     fn is(&self, other: &Self) -> bool;
@@ -27,9 +37,9 @@ pub trait Key: Copy {
 
 impl Key for KeyV4 {
     #[inline(always)]
-    fn hash(&self) -> u64 {
+    fn digest(&self) -> u64 {
         let Self([addresses, attributes]) = *self;
-        mix(mix(addresses) ^ attributes)
+        mix(mix(addresses) ^ Attributes(attributes).anywhere())
     }
 
     #[inline(always)]
@@ -46,9 +56,9 @@ impl Key for KeyV4 {
 
 impl Key for KeyV6 {
     #[inline(always)]
-    fn hash(&self) -> u64 {
+    fn digest(&self) -> u64 {
         let Self([s0, s1, d0, d1, attributes]) = *self;
-        mix(mix(mix(mix(mix(s0) ^ s1) ^ d0) ^ d1) ^ attributes)
+        mix(mix(mix(mix(mix(s0) ^ s1) ^ d0) ^ d1) ^ Attributes(attributes).anywhere())
     }
 
     #[inline(always)]
@@ -63,14 +73,6 @@ impl Key for KeyV6 {
     }
 }
 
-/// One multiplication carries every bit into the upper half, the shift back
-/// into the lower; the factor is 2⁶⁴ divided by the golden ratio.
-#[inline(always)]
-const fn mix(word: u64) -> u64 {
-    let product = word.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    product ^ product >> 32
-}
-
 /// A flow and its counts; also what is handed out when it must make room.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -79,6 +81,17 @@ pub struct Record<K> {
     pub key: K,
     /// What was counted of it.
     pub counts: Counts,
+}
+
+/// What is to be counted of a flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen {
+    /// A frame, or those it will be cut into.
+    pub frames: Count,
+    /// The same as copies, if they are.
+    pub copies: Copies,
+    /// When, in `CLOCK_MONOTONIC` nanoseconds.
+    pub now: u64,
 }
 
 /// A record at the start of a cache line. Without packets it is empty.
@@ -96,14 +109,18 @@ pub struct Bucket<K> {
 }
 
 impl<K: Key> Bucket<K> {
-    /// Counts `frames` at `now`. If the flow is new and the bucket
-    /// full, the flow seen longest ago makes room, after `evict` has had it.
+    /// Counts `seen`. If the flow is new and the bucket full, the flow seen longest
+    /// ago makes room, after `evict` has had it.
     #[inline(always)]
-    pub fn count(&mut self, key: &K, frames: Count, now: u64, evict: impl FnOnce(&Record<K>)) {
+    pub fn count(&mut self, key: &K, seen: &Seen, evict: impl FnOnce(&Record<K>)) {
         for entry in &mut self.entries {
             if entry.record.key.is(key) {
-                entry.record.counts.count.add(frames);
-                entry.record.counts.last = now;
+                let counts = &mut entry.record.counts;
+                counts.count.add(seen.frames);
+                counts.last = seen.now;
+                if seen.copies.are_there() {
+                    counts.copies.add(seen.copies);
+                }
                 return;
             }
         }
@@ -111,7 +128,7 @@ impl<K: Key> Bucket<K> {
         if entry.record.counts.count.packets != 0 {
             evict(&entry.record);
         }
-        entry.record.replace(key, frames, now);
+        entry.record.replace(key, seen);
     }
 
     /// An empty entry (its time is 0), else the one that was idle for longest.
@@ -131,14 +148,18 @@ impl<K: Copy> Record<K> {
     /// In an order that lets [`Entry::read`] notice: no packets first,
     /// packets last.
     #[inline(always)]
-    fn replace(&mut self, key: &K, frames: Count, now: u64) {
+    fn replace(&mut self, key: &K, seen: &Seen) {
         let counts = &mut self.counts;
         store(&mut counts.count.packets, 0);
         store(&mut self.key, *key);
-        counts.count.bytes = frames.bytes;
-        counts.first = now;
-        counts.last = now;
-        store(&mut counts.count.packets, frames.packets);
+        counts.count.bytes = seen.frames.bytes;
+        counts.copies = Copies::default();
+        if seen.copies.are_there() {
+            counts.copies = seen.copies;
+        }
+        counts.first = seen.now;
+        counts.last = seen.now;
+        store(&mut counts.count.packets, seen.frames.packets);
     }
 }
 
@@ -185,8 +206,12 @@ mod tests {
         KeyV4([number, 1 << 55])
     }
 
-    fn one(bytes: u64) -> Count {
-        Count { packets: 1, bytes }
+    fn one(bytes: u64, now: u64) -> Seen {
+        Seen {
+            frames: Count { packets: 1, bytes },
+            copies: Copies::default(),
+            now,
+        }
     }
 
     #[test]
@@ -194,7 +219,9 @@ mod tests {
         let mut bucket = Bucket::default();
         let evicted = |bucket: &mut Bucket<KeyV4>, number, now| {
             let mut evicted = None;
-            bucket.count(&key(number), one(10), now, |record| evicted = Some(*record));
+            bucket.count(&key(number), &one(10, now), |record| {
+                evicted = Some(*record)
+            });
             evicted
         };
         for (number, now) in [(1, 1), (2, 2), (3, 3), (4, 4), (1, 5)] {
@@ -253,7 +280,7 @@ mod tests {
             for (now, (number, bytes)) in frames.into_iter().enumerate() {
                 let count = expected.entry(key(number)).or_default();
                 *count = (count.0 + 1, count.1 + bytes);
-                bucket.count(&key(number), one(bytes), now as u64 + 1, &mut add);
+                bucket.count(&key(number), &one(bytes, now as u64 + 1), &mut add);
             }
             for entry in &bucket.entries {
                 // SAFETY: a reference to an entry.

@@ -96,12 +96,24 @@ impl Attributes {
 
     /// A fragment that does not carry the transport header, so no ports.
     pub const fn is_later_fragment(self) -> bool {
-        self.0 & Self::LATER_FRAGMENT != 0
+        self.0 >> 53 & 1 != 0
     }
 
     /// Sent, not received.
     pub const fn is_egress(self) -> bool {
         self.0 & Self::EGRESS != 0
+    }
+
+    /// The same for all members and both directions.
+    #[inline(always)]
+    pub(crate) const fn anywhere(self) -> u64 {
+        self.0 & !(0xff << 56 | Self::EGRESS)
+    }
+
+    /// A small number for each member and direction.
+    #[inline(always)]
+    pub(crate) const fn origin(self) -> u64 {
+        self.0 >> 54
     }
 
     /// The member the frame passed.
@@ -136,12 +148,42 @@ impl Count {
     }
 }
 
+/// Frames of a flow that were copies of others ([`Verdict`](crate::duplicate::Verdict)).
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copies {
+    /// Whose first came to the same member.
+    pub same: u32,
+    /// Whose first came to another member.
+    pub cross: u32,
+    /// Sum of the times between first and copy, in ticks of 1.024 µs.
+    pub ticks: u64,
+}
+
+impl Copies {
+    /// Whether there are any.
+    #[inline(always)]
+    pub const fn are_there(&self) -> bool {
+        self.same | self.cross != 0
+    }
+
+    /// Counts more copies; rare, and not worth a wider word.
+    #[inline(always)]
+    pub const fn add(&mut self, copies: Self) {
+        self.same = self.same.wrapping_add(copies.same);
+        self.cross = self.cross.wrapping_add(copies.cross);
+        self.ticks = self.ticks.wrapping_add(copies.ticks);
+    }
+}
+
 /// What one CPU counted of one flow. Times are `CLOCK_MONOTONIC` nanoseconds.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Frames and bytes.
     pub count: Count,
+    /// Those of the frames that were copies.
+    pub copies: Copies,
     /// First frame.
     pub first: u64,
     /// Last frame.

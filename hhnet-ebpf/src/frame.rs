@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Bounds-checked reading of a frame, in a way that the verifier follows.
 
-use crate::flow::Attributes;
+use crate::{flow::Attributes, veil::Veil};
 
 /// The bounds of a frame in memory and what is known beside its bytes.
 #[derive(Clone, Copy, Debug)]
@@ -11,6 +11,7 @@ pub struct Frame {
     length: u64,
     beside: Beside,
     origin: Origin,
+    veil: Veil,
 }
 
 /// A VLAN tag that is not in the frame: how many, 0 or 1, and which.
@@ -46,7 +47,32 @@ impl Frame {
                 None => Beside { tags: 0, tag: 0 },
             },
             origin,
+            veil: Veil::new(0),
         }
+    }
+
+    /// The same frame at bounds that were asked for anew: of those the verifier has
+    /// learned nothing that it could tell ways to this place apart by.
+    ///
+    /// # Safety
+    /// As for [`new`](Self::new).
+    #[inline(always)]
+    #[must_use]
+    pub const unsafe fn at(self, start: usize, end: usize) -> Self {
+        Self { start, end, ..self }
+    }
+
+    /// The same, as its interface lets the verifier see it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn through(self, veil: Veil) -> Self {
+        Self { veil, ..self }
+    }
+
+    /// What hides numbers from the verifier.
+    #[inline(always)]
+    pub const fn veil(&self) -> Veil {
+        self.veil
     }
 
     /// The same with `tag` beside it if `tags` is 1, and without one if it is
@@ -70,14 +96,29 @@ impl Frame {
 
     /// Tags that are beside the frame, not in it: 0 or 1.
     #[inline(always)]
-    pub(crate) const fn tags_beside(&self) -> u64 {
+    pub const fn tags_beside(&self) -> u64 {
         self.beside.tags
     }
 
     /// That tag; any number if there is none.
     #[inline(always)]
-    pub(crate) const fn tag_beside(&self) -> u16 {
+    pub const fn tag_beside(&self) -> u16 {
         self.beside.tag
+    }
+
+    /// Whether it must not be forwarded: IEEE 802.1Q table 8-1, which has STP, LACP
+    /// and LLDP.
+    #[inline(always)]
+    pub fn is_link_local(&self) -> bool {
+        self.header::<8>(0)
+            .is_none_or(|header| header.read::<u64, 0>() >> 20 == 0x0018_0c20_0000)
+    }
+
+    /// Its source MAC address, of a frame that has an Ethernet header.
+    #[inline(always)]
+    pub fn source(&self) -> Option<u64> {
+        let header = self.header::<14>(0)?;
+        Some(header.read::<u64, 6>() >> 16)
     }
 
     /// Which counters it belongs to: see [`counters`](crate::member::counters).

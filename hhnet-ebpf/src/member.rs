@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Counters of one member: a bond's port or a VLAN's parent.
 
-use crate::flow::Count;
+use crate::{
+    flow::Count,
+    veil::{Numbered, Veil},
+};
 
 /// Members one agent can tell apart.
 pub const MAX_MEMBERS: u32 = 32;
@@ -43,8 +46,10 @@ pub enum Kind {
 impl Kind {
     /// Number of kinds.
     pub const COUNT: usize = 7;
-    /// All kinds, in the order of [`MemberCounters::kinds`].
-    pub const ALL: [Self; Self::COUNT] = [
+}
+
+impl Numbered for Kind {
+    const ALL: &'static [Self] = &[
         Self::Ipv4,
         Self::Ipv6,
         Self::Arp,
@@ -53,6 +58,11 @@ impl Kind {
         Self::Other,
         Self::Malformed,
     ];
+
+    #[inline(always)]
+    fn number(self) -> u8 {
+        self as u8
+    }
 }
 
 /// What one CPU counted on one member in one direction.
@@ -75,3 +85,43 @@ pub struct MemberCounters {
 // SAFETY: `repr(C)`, only u64 fields, so no padding; any bit pattern is valid.
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for MemberCounters {}
+
+/// What the programs know of an interface: bits 0–7 its member slot + 1, 0 for an
+/// interface not ours, bits 8–15 a [`Veil`], and 16–63 its MAC address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interface(pub u64);
+
+impl Interface {
+    /// Of an interface that is not ours.
+    pub const NONE: Self = Self(0);
+    /// An address no frame comes from, where the interface has none.
+    const NO_ADDRESS: u64 = 0xffff_ffff_ffff;
+
+    /// The interface of a member slot, with its MAC address, if it has one.
+    pub const fn new(slot: u8, mac: Option<[u8; 6]>) -> Self {
+        let mac = match mac {
+            Some([a, b, c, d, e, f]) => u64::from_be_bytes([0, 0, a, b, c, d, e, f]),
+            None => Self::NO_ADDRESS,
+        };
+        Self((mac << 16) | (slot as u64 + 1))
+    }
+
+    /// The member slot.
+    #[inline(always)]
+    pub const fn slot(self) -> Option<u8> {
+        let number = self.0 as u8;
+        if number == 0 { None } else { Some(number - 1) }
+    }
+
+    /// A number that only we know.
+    #[inline(always)]
+    pub const fn veil(self) -> Veil {
+        Veil::new((self.0 >> 8) as u8)
+    }
+
+    /// Its MAC address.
+    #[inline(always)]
+    pub const fn mac(self) -> u64 {
+        self.0 >> 16
+    }
+}

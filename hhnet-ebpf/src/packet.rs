@@ -6,10 +6,13 @@
 //! are bounded, and nothing is called.
 
 use crate::{
+    fingerprint::{Evidence, Identity},
     flow::{Attributes, KeyV4, KeyV6},
     frame::Frame,
     member::Kind,
+    mix::mix,
     transport::{Transport, transport},
+    veil::Veiled,
 };
 
 /// VLAN tags read from a frame; more make it [`Kind::Other`].
@@ -23,16 +26,43 @@ const TAG: usize = 4;
 const IPV4: usize = 20;
 const IPV6: usize = 40;
 
-/// What [`parse`] found.
+/// What [`parse`] found. Everything in it has a value whatever the frame is: a
+/// union's unused part would be read from a register that nothing was written to,
+/// when the compiler moves it about, and the verifier refuses that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// The flow, or what else it is.
-    pub content: Content,
+    /// What the frame carries.
+    pub kind: Veiled<Kind>,
+    /// The flow: of IPv4 the two words of its key first and last, of others zeros.
+    key: [u64; 5],
     /// VLAN tags in the frame and beside it.
     pub tags: u64,
     /// Bytes of a TCP segment or UDP datagram before its payload, at most the
     /// frame's length; 0 of others.
     pub headers: u64,
+    /// How to tell it from others.
+    pub identity: Identity,
+}
+
+impl Packet {
+    /// The flow, or what else it is.
+    #[inline(always)]
+    pub fn content(&self) -> Content {
+        let [first, .., last] = self.key;
+        if self.kind == Kind::Ipv4 {
+            Content::V4(KeyV4([first, last]))
+        } else if self.kind == Kind::Ipv6 {
+            Content::V6(KeyV6(self.key))
+        } else {
+            Content::Other
+        }
+    }
+
+    /// Whether the frame is a fragment other than its packet's first.
+    #[inline(always)]
+    pub const fn is_later_fragment(&self) -> bool {
+        Attributes(self.key[4]).is_later_fragment()
+    }
 }
 
 /// A flow, or a frame without one.
@@ -42,30 +72,8 @@ pub enum Content {
     V4(KeyV4),
     /// An IPv6 packet.
     V6(KeyV6),
-    /// Anything else; never [`Kind::Ipv4`] or [`Kind::Ipv6`].
-    Other(Kind),
-}
-
-impl Content {
-    /// The counter the frame belongs to.
-    #[inline(always)]
-    pub const fn kind(&self) -> Kind {
-        match self {
-            Self::V4(_) => Kind::Ipv4,
-            Self::V6(_) => Kind::Ipv6,
-            Self::Other(kind) => *kind,
-        }
-    }
-
-    /// Whether the frame is a fragment other than its packet's first.
-    #[inline(always)]
-    pub const fn is_later_fragment(&self) -> bool {
-        match self {
-            Self::V4(key) => key.attributes().is_later_fragment(),
-            Self::V6(key) => key.attributes().is_later_fragment(),
-            Self::Other(_) => false,
-        }
-    }
+    /// Anything else.
+    Other,
 }
 
 /// Reads a frame's headers.
@@ -75,11 +83,13 @@ pub fn parse(frame: &Frame) -> Packet {
         tags: frame.tags_beside(),
         attributes: frame.tags_beside() * Vlan::attributes(frame.tag_beside()),
     };
-    let found = parse_ethernet(frame, &mut vlan).unwrap_or(Kind::Malformed.into());
+    let found = parse_ethernet(frame, &mut vlan).unwrap_or(Found::of(Kind::Malformed));
     Packet {
-        content: found.content,
+        kind: Veiled::new(found.kind).through(frame.veil()),
+        key: found.key,
         tags: vlan.tags,
         headers: found.headers,
+        identity: found.identity.through(frame.veil()),
     }
 }
 
@@ -102,18 +112,37 @@ impl Vlan {
     }
 }
 
-/// The content and [`Packet::headers`].
+/// All of [`Packet`] but the tags.
 struct Found {
-    content: Content,
+    kind: Kind,
+    key: [u64; 5],
     headers: u64,
+    identity: Identity,
 }
 
-impl From<Kind> for Found {
+impl Found {
+    /// A frame that is not compared with others.
     #[inline(always)]
-    fn from(kind: Kind) -> Self {
+    fn of(kind: Kind) -> Self {
         Self {
-            content: Content::Other(kind),
+            kind,
+            key: [0; 5],
             headers: 0,
+            identity: Identity::of(Evidence::Nothing),
+        }
+    }
+
+    /// A frame that is not of IP, told from others by `left` bytes from `body` on.
+    #[inline(always)]
+    fn other(kind: Kind, vlan: u64, body: usize, left: u64) -> Self {
+        Self {
+            identity: Identity {
+                header: vlan,
+                body,
+                left,
+                ..Identity::of(Evidence::Weak)
+            },
+            ..Self::of(kind)
         }
     }
 }
@@ -131,13 +160,20 @@ fn parse_ethernet(frame: &Frame, vlan: &mut Vlan) -> Option<Found> {
         ether_type = tag.read::<u16, 2>();
         offset += TAG;
     }
+    let offset = frame.veil().over_offset(offset);
     match ether_type {
         0x0800 => parse_ipv4(frame, offset, vlan.attributes),
         0x86dd => parse_ipv6(frame, offset, vlan.attributes),
-        0x0806 => Some(Kind::Arp.into()),
-        0x8809 => Some(Kind::Lacp.into()),
-        0x88cc => Some(Kind::Lldp.into()),
-        _ => Some(Kind::Other.into()),
+        // Its 28 bytes exactly: the last are of the address that is asked for.
+        0x0806 => Some(Found::other(Kind::Arp, vlan.attributes, offset, 28)),
+        0x8809 => Some(Found::of(Kind::Lacp)),
+        0x88cc => Some(Found::of(Kind::Lldp)),
+        _ => Some(Found::other(
+            Kind::Other,
+            vlan.attributes,
+            0,
+            frame.length(),
+        )),
     }
 }
 
@@ -168,13 +204,46 @@ fn parse_ipv4(frame: &Frame, offset: usize, vlan: u64) -> Option<Found> {
         transport(frame, offset + length as usize, total - length, protocol)
     } else {
         attributes |= Attributes::LATER_FRAGMENT;
-        Transport::default()
+        Transport::NOTHING
     };
     let attributes = Attributes::new(transport.ports, protocol, attributes);
     Some(Found {
-        content: Content::V4(KeyV4([header.read::<u64, 12>(), attributes.0])),
+        kind: Kind::Ipv4,
+        key: [header.read::<u64, 12>(), 0, 0, 0, attributes.0],
         headers: transport.headers,
+        identity: Identity {
+            left: total - IPV4 as u64,
+            body: offset + IPV4,
+            ..ipv4_identity(first, &transport)
+        },
     })
+}
+
+/// What an IPv4 header, of which `first` is the beginning, tells packets apart by.
+#[inline(always)]
+fn ipv4_identity(first: u64, transport: &Transport) -> Identity {
+    const SERVICE: u64 = 0xff << 48;
+    const IDENTIFICATION: u64 = 0xffff << 16;
+    let id = first >> 16 & 0xffff;
+    let header = first & !SERVICE;
+    if transport.is_echo {
+        // Its sequence number is an identity, and a second answer to one request
+        // differs in the IP identification alone.
+        return Identity {
+            header: header & !IDENTIFICATION,
+            note: mix(id) >> 60,
+            ..Identity::of(Evidence::Strong)
+        };
+    }
+    let evidence = if id != 0 {
+        Evidence::Strong
+    } else {
+        transport.evidence
+    };
+    Identity {
+        header,
+        ..Identity::of(evidence)
+    }
 }
 
 /// Refuses what Linux' `ip6_rcv_core` drops for its version or length.
@@ -195,6 +264,7 @@ fn parse_ipv6(frame: &Frame, offset: usize, vlan: u64) -> Option<Found> {
         protocol: (first >> 8) as u8,
         offset: offset + IPV6,
         left: payload,
+        fragment: frame.veil().over(0),
         later_fragment: false,
     };
     for _ in 0..MAX_EXTENSIONS {
@@ -202,23 +272,39 @@ fn parse_ipv6(frame: &Frame, offset: usize, vlan: u64) -> Option<Found> {
             break;
         }
     }
+    chain.offset = frame.veil().over_offset(chain.offset);
+    chain.protocol = frame.veil().over(chain.protocol);
     let mut attributes = vlan | frame.origin().attributes();
     let transport = if chain.later_fragment {
         attributes |= Attributes::LATER_FRAGMENT;
-        Transport::default()
+        Transport::NOTHING
     } else {
         transport(frame, chain.offset, chain.left, chain.protocol)
     };
-    let key = KeyV6([
+    let evidence = if chain.fragment != 0 || transport.is_echo {
+        Evidence::Strong
+    } else {
+        transport.evidence
+    };
+    let key = [
         header.read::<u64, 8>(),
         header.read::<u64, 16>(),
         header.read::<u64, 24>(),
         header.read::<u64, 32>(),
         Attributes::new(transport.ports, chain.protocol, attributes).0,
-    ]);
+    ];
     Some(Found {
-        content: Content::V6(key),
+        kind: Kind::Ipv6,
+        key,
         headers: transport.headers,
+        identity: Identity {
+            // Without traffic class and hop limit; the flow label is the sender's.
+            header: first & 0xf00f_ffff_ffff_ff00,
+            // The identification of fragments is among the extension headers.
+            body: offset + IPV6,
+            left: payload,
+            ..Identity::of(evidence)
+        },
     })
 }
 
@@ -229,6 +315,8 @@ struct Chain {
     offset: usize,
     /// Bytes of the packet from `offset` on.
     left: u64,
+    /// 1 after a fragment header.
+    fragment: u8,
     later_fragment: bool,
 }
 
@@ -262,6 +350,7 @@ impl Chain {
             return false;
         }
         if self.protocol == FRAGMENT {
+            self.fragment = frame.veil().over(1);
             self.later_fragment = header.read::<u16, 2>() & 0xfff8 != 0;
         }
         self.protocol = header.read::<u8, 0>();

@@ -7,7 +7,7 @@
 
 use core::{num::NonZeroU64, ptr};
 
-use crate::{flow::Count, frame::Frame};
+use crate::{flow::Count, frame::Frame, veil::Veil};
 
 /// Bytes of a VLAN tag.
 const TAG: u64 = 4;
@@ -47,6 +47,13 @@ impl Segments {
             unknown,
             size,
         }
+    }
+
+    /// Whether it says that it is more than one.
+    #[inline(always)]
+    pub const fn are_several(&self, veil: Veil) -> bool {
+        // 1 of a single frame, which neither 0 nor a number of segments is.
+        self.known ^ veil.over(0) as u64 != 1
     }
 
     /// What `frame`, with so many bytes of `headers`, is on the wire. Of a

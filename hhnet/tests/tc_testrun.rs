@@ -18,7 +18,7 @@ use std::{
 use aya::programs::{TestRun as _, TestRunOptions};
 use cable::{cable, flows, member, send, tc, wait_for};
 use hhnet::xdp::{
-    Mode, Programs, Wanted, has_tcx, remove_filters,
+    Mode, Options, Programs, Wanted, has_tcx, remove_filters,
     report::{Direction, Transport},
 };
 use netns::{in_netns, index, ip};
@@ -210,7 +210,11 @@ const SIZE: usize = 44;
 #[test]
 fn sent_flows_are_not_lost_without_being_counted() {
     in_netns(|| {
-        let mut programs = Programs::load_sized(64).expect("load");
+        let mut programs = Programs::load_with(&Options {
+            flows: 64,
+            ..Options::default()
+        })
+        .expect("load");
         programs
             .attach("lo", index("lo"), Wanted::Tc)
             .expect("attach");

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, net::UdpSocket, process::Command, time::Instant
 
 use aya::programs::{TestRun as _, TestRunOptions};
 use hhnet::xdp::{
-    Mode, Programs, Wanted, detach_link_of,
+    Mode, Options, Programs, Wanted, detach_link_of,
     report::{Flow, Transport},
 };
 use hhnet_ebpf::{
@@ -195,7 +195,11 @@ const XDP_PASS: u32 = 2;
 #[test]
 fn nothing_is_lost_without_being_counted() {
     in_netns(|| {
-        let mut programs = Programs::load_sized(64).expect("load");
+        let mut programs = Programs::load_with(&Options {
+            flows: 64,
+            ..Options::default()
+        })
+        .expect("load");
         programs
             .attach("lo", index("lo"), Wanted::Generic)
             .expect("attach");
@@ -273,10 +277,10 @@ impl Expected {
         // SAFETY: the bounds of `frame`.
         let bounds = unsafe { Frame::new(start, start + length, length as u64, None, origin) };
         let packet = parse(&bounds);
-        let flow = match packet.content {
+        let flow = match packet.content() {
             Content::V4(key) => Some((format!("{:?}", key.addresses()), key.attributes())),
             Content::V6(key) => Some((format!("{:?}", key.addresses()), key.attributes())),
-            Content::Other(_) => None,
+            Content::Other => None,
         };
         if let Some((addresses, attributes)) = flow {
             let (transport, vlan) = (Transport::new(attributes), attributes.vlan());
@@ -286,13 +290,9 @@ impl Expected {
             );
             self.count(&name, 1, length);
         }
-        self.count(&format!("{:?}", packet.content.kind()), 1, length);
+        self.count(&format!("{:?}", packet.kind.value()), 1, length);
         self.count("double tagged", u64::from(packet.tags > 1), 0);
-        self.count(
-            "later fragments",
-            u64::from(packet.content.is_later_fragment()),
-            0,
-        );
+        self.count("later fragments", u64::from(packet.is_later_fragment()), 0);
     }
 
     fn count(&mut self, name: &str, packets: u64, bytes: usize) {

@@ -99,10 +99,8 @@ impl Programs {
         let waiting = std::mem::take(waiting);
         self.state = match outcome {
             Ok(mut programs) => {
-                for started in [programs.forward_logs(), programs.collect_evicted()] {
-                    if let Err(error) = started {
-                        warn!("{error}");
-                    }
+                if let Err(error) = programs.collect_evicted() {
+                    warn!("{error}");
                 }
                 for (device, wanted) in waiting {
                     attach(&mut programs, &mut self.complaints, &device, wanted);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Programs on links, and where they are.
 
-use aya::maps::Array;
+use aya::{Pod, maps::Array};
 use hhnet_ebpf::{
-    member::{MAX_INTERFACES, MAX_MEMBERS},
+    member::{Interface, MAX_INTERFACES, MAX_MEMBERS},
     names,
 };
 use tracing::info;
@@ -36,6 +36,15 @@ pub struct Attachment {
 pub(super) struct Slot {
     pub(super) name: String,
     pub(super) ifindex: u32,
+}
+
+/// What tells copies of a frame that an interface gets from others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Situation {
+    /// Its MAC address: frames from it are our own, sent back.
+    pub mac: Option<[u8; 6]>,
+    /// Whether bonding does not use it now, and drops what it receives.
+    pub is_inactive: bool,
 }
 
 impl Programs {
@@ -81,7 +90,10 @@ impl Programs {
         }
         let slot = self.slot_of(name, ifindex)?;
         let set = |error: XdpError| error.to_string();
-        self.set_slot(ifindex, slot + 1).map_err(set)?;
+        if !self.attachments.iter().any(|a| a.ifindex == ifindex) {
+            self.set_interface(ifindex, Interface::new(slot, None))
+                .map_err(set)?;
+        }
         match self.climb(link, direction, wanted) {
             Ok((mode, hook, fallback_reason)) => {
                 let reason = fallback_reason.as_deref();
@@ -98,7 +110,7 @@ impl Programs {
             }
             Err(reason) => {
                 if !self.attachments.iter().any(|a| a.ifindex == ifindex) {
-                    self.set_slot(ifindex, 0).map_err(set)?;
+                    self.set_interface(ifindex, Interface::NONE).map_err(set)?;
                 }
                 Err(reason)
             }
@@ -138,7 +150,7 @@ impl Programs {
         };
         info!(interface = name, "programs detached");
         detached.into_iter().for_each(|a| drop(a.hook));
-        self.set_slot(ifindex, 0)
+        self.set_interface(ifindex, Interface::NONE)
     }
 
     /// Takes all programs off, last attached first, going on after errors.
@@ -155,7 +167,7 @@ impl Programs {
         self.attachments.iter()
     }
 
-    fn slot_of(&mut self, name: &str, ifindex: u32) -> Result<u32, String> {
+    fn slot_of(&mut self, name: &str, ifindex: u32) -> Result<u8, String> {
         if ifindex >= MAX_INTERFACES {
             return Err(format!(
                 "interface index {ifindex} is not below {MAX_INTERFACES}"
@@ -166,23 +178,51 @@ impl Programs {
             ifindex,
         };
         if let Some(position) = self.slots.iter().position(|s| *s == slot) {
-            return Ok(position as u32);
+            return Ok(position as u8);
         }
         if self.slots.len() >= MAX_MEMBERS as usize {
             return Err(format!("{MAX_MEMBERS} interfaces were counted already"));
         }
         self.slots.push(slot);
-        Ok(self.slots.len() as u32 - 1)
+        Ok((self.slots.len() - 1) as u8)
     }
 
-    fn set_slot(&mut self, ifindex: u32, value: u32) -> Result<(), XdpError> {
-        let name = names::SLOT_OF_INTERFACE;
+    fn set_interface(&mut self, ifindex: u32, value: Interface) -> Result<(), XdpError> {
+        self.set(names::INTERFACES, ifindex, value.0)
+    }
+
+    /// Tells the programs in what situation an interface is. Does nothing if it has
+    /// none of them.
+    ///
+    /// # Errors
+    /// If the kernel refuses to change a map.
+    pub fn set_situation(&mut self, ifindex: u32, situation: Situation) -> Result<(), XdpError> {
+        let has_program = self.attachments.iter().any(|a| a.ifindex == ifindex);
+        let slot = self.slots.iter().position(|slot| slot.ifindex == ifindex);
+        let (true, Some(slot)) = (has_program, slot) else {
+            return Ok(());
+        };
+        self.set_interface(ifindex, Interface::new(slot as u8, situation.mac))?;
+        let bit = 1 << slot;
+        let inactive = if situation.is_inactive {
+            self.inactive | bit
+        } else {
+            self.inactive & !bit
+        };
+        if inactive != self.inactive {
+            self.set(names::INACTIVE, 0, inactive)?;
+            self.inactive = inactive;
+        }
+        Ok(())
+    }
+
+    fn set<V: Pod>(&mut self, name: &str, index: u32, value: V) -> Result<(), XdpError> {
         let map = self
             .ebpf
             .map_mut(name)
             .ok_or_else(|| XdpError::missing("map", name))?;
-        Array::<_, u32>::try_from(map)
-            .and_then(|mut slots| slots.set(ifindex, value, 0))
+        Array::<_, V>::try_from(map)
+            .and_then(|mut array| array.set(index, value, 0))
             .map_err(|error| XdpError::new(format!("writing eBPF map {name}"), &error))
     }
 }

@@ -42,6 +42,7 @@ pub(super) fn merge(into: &mut Counts, counts: &Counts) {
     }
     into.last = into.last.max(counts.last);
     into.count.add(counts.count);
+    into.copies.add(counts.copies);
 }
 
 /// Flows listed before the smaller half of them is only summed up: with their
@@ -153,11 +154,18 @@ fn record<K: Pod>(bytes: &[u8]) -> Option<Record<K>> {
 
 #[cfg(test)]
 mod tests {
+    use hhnet_ebpf::flow::Copies;
+
     use super::*;
 
     fn counts(bytes: u64, first: u64, last: u64) -> Counts {
         Counts {
             count: Count { packets: 1, bytes },
+            copies: Copies {
+                same: 1,
+                cross: 2,
+                ticks: 3,
+            },
             first,
             last,
         }
@@ -175,6 +183,11 @@ mod tests {
                 count: Count {
                     packets: 3,
                     bytes: 60
+                },
+                copies: Copies {
+                    same: 3,
+                    cross: 6,
+                    ticks: 9
                 },
                 first: 3,
                 last: 9

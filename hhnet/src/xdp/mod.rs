@@ -26,7 +26,6 @@ use aya::{
     Ebpf, EbpfLoader,
     programs::{SchedClassifier, Xdp},
 };
-use aya_log::EbpfLogger;
 use hhnet_ebpf::{
     flow::{KeyV4, KeyV6},
     names,
@@ -35,24 +34,56 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     task::AbortHandle,
 };
-use tracing::{Level, debug, enabled};
-use tracing_log::LogTracer;
+use tracing::debug;
 
-pub use self::{
-    attach::Attachment,
-    error::XdpError,
-    hook::{has_tcx, remove_filters},
-    links::detach_link_of,
-    mode::{Mode, Wanted},
-};
 use self::{
     attach::Slot,
     evicted::Evicted,
     report::Direction,
     table::{Geometry, Table},
 };
+pub use self::{
+    attach::{Attachment, Situation},
+    error::XdpError,
+    hook::{has_tcx, remove_filters},
+    links::detach_link_of,
+    mode::{Mode, Wanted},
+};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/hhnet-ebpf"));
+
+/// How the programs are loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Room for about so many IPv4 flows, and a quarter as many IPv6 flows, on each
+    /// CPU; others make room for new ones.
+    pub flows: u32,
+    /// So many frames are remembered to find copies of them, rounded down to a
+    /// power of two; 8 bytes each.
+    pub fingerprints: u32,
+    /// Where the XDP program has the time from.
+    pub clock: Clock,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            flows: Geometry::FLOWS_PER_CPU,
+            fingerprints: 1 << 16,
+            clock: Clock::Kernel,
+        }
+    }
+}
+
+/// What a program takes for the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// `CLOCK_MONOTONIC`.
+    Kernel,
+    /// What the eight bytes of metadata before a frame say, in nanoseconds. The XDP
+    /// program leaves a [`Verdict`](hhnet_ebpf::duplicate::Verdict) there.
+    Trace,
+}
 
 /// The loaded programs, their maps and where they are attached.
 pub struct Programs {
@@ -61,6 +92,8 @@ pub struct Programs {
     slots: Vec<Slot>,
     flows_v4: Table<KeyV4>,
     flows_v6: Table<KeyV6>,
+    /// A bit for each slot whose interface bonding does not use.
+    inactive: u32,
     evicted: evicted::Shared,
     tasks: Vec<AbortHandle>,
 }
@@ -74,27 +107,31 @@ impl Programs {
     /// Without `CAP_BPF` and `CAP_NET_ADMIN`, on a kernel before 5.18 or without
     /// eBPF, or out of memory: hhnet then works without counters.
     pub fn load() -> Result<Self, XdpError> {
-        Self::load_sized(Geometry::FLOWS_PER_CPU)
+        Self::load_with(&Options::default())
     }
 
-    /// As [`load`](Self::load), with room for about `flows` IPv4 flows and a
-    /// quarter as many IPv6 flows on each CPU; others make room for new ones.
+    /// As [`load`](Self::load), but not as usual.
     ///
     /// # Errors
     /// As for [`load`](Self::load).
-    pub fn load_sized(flows: u32) -> Result<Self, XdpError> {
+    pub fn load_with(options: &Options) -> Result<Self, XdpError> {
         const STEP: &str = "loading the XDP program";
         let cpus = aya::util::nr_cpus();
         let cpus =
             cpus.map_err(|(path, error)| XdpError::new(format!("reading {path}"), &error))?;
-        let geometry = Geometry::new(cpus as u32, flows);
+        let geometry = Geometry::new(cpus as u32, options.flows);
         let [v4, v6] = [geometry.v4, geometry.v6].map(|buckets| geometry.entries(buckets));
+        let fingerprints = options.fingerprints.clamp(1, 1 << 24);
+        let fingerprints = 1_u32 << fingerprints.ilog2();
+        let is_trace = u32::from(options.clock == Clock::Trace);
         let mut ebpf = EbpfLoader::new()
-            .override_global(names::LOG_LEVEL, &log_level(), false)
             .override_global(names::BUCKETS_V4, &geometry.v4, true)
             .override_global(names::BUCKETS_V6, &geometry.v6, true)
+            .override_global(names::SEEN_SLOTS, &fingerprints, true)
+            .override_global(names::TRACE, &is_trace, true)
             .map_max_entries(names::FLOWS_V4, v4)
             .map_max_entries(names::FLOWS_V6, v6)
+            .map_max_entries(names::SEEN, fingerprints)
             .load(OBJECT)
             .map_err(|error| XdpError::new(STEP, &error))?;
         hook::xdp(&mut ebpf)?.load().map_err(|error| {
@@ -111,38 +148,12 @@ impl Programs {
             flows_v4: Table::new(&ebpf, names::FLOWS_V4, v4)?,
             flows_v6: Table::new(&ebpf, names::FLOWS_V6, v6)?,
             evicted: Evicted::new(&mut ebpf)?,
+            inactive: 0,
             attachments: Vec::new(),
             slots: Vec::new(),
             tasks: Vec::new(),
             ebpf,
         })
-    }
-
-    /// Starts a task that passes the programs' log messages on to `tracing`,
-    /// under the target `hhnet_ebpf`, until `self` is dropped. Which levels they
-    /// send was decided by the subscriber at [`load`](Self::load).
-    ///
-    /// # Errors
-    /// When called a second time, or if the kernel has no ring buffers; counting
-    /// goes on without log messages.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime with I/O enabled.
-    pub fn forward_logs(&mut self) -> Result<(), XdpError> {
-        const STEP: &str = "reading the eBPF programs' log";
-        let logger = EbpfLogger::init_with_logger(&mut self.ebpf, LogTracer::new())
-            .map_err(|error| XdpError::new(STEP, &error))?;
-        // SAFETY: the logger owns its map's descriptor and never replaces it.
-        let logger = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) };
-        let mut logger = logger.map_err(|error| XdpError::new(STEP, &error))?;
-        let task = tokio::spawn(async move {
-            while let Ok(mut guard) = logger.readable_mut().await {
-                guard.get_inner_mut().flush();
-                guard.clear_ready();
-            }
-        });
-        self.tasks.push(task.abort_handle());
-        Ok(())
     }
 
     /// Starts a task that takes over flows that had to make room in the tables,
@@ -214,18 +225,4 @@ impl fmt::Debug for Programs {
             .field("attachments", &self.attachments)
             .finish_non_exhaustive()
     }
-}
-
-/// aya-log's number for what the subscriber wants of the programs. A level
-/// that is off costs nothing: the verifier removes its code.
-fn log_level() -> u8 {
-    const TARGET: &str = "hhnet_ebpf";
-    let levels = [
-        enabled!(target: TARGET, Level::ERROR),
-        enabled!(target: TARGET, Level::WARN),
-        enabled!(target: TARGET, Level::INFO),
-        enabled!(target: TARGET, Level::DEBUG),
-        enabled!(target: TARGET, Level::TRACE),
-    ];
-    levels.iter().take_while(|enabled| **enabled).count() as u8
 }

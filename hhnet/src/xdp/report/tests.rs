@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 
+use hhnet_ebpf::veil::Numbered as _;
 use serde_json::json;
 
 use super::*;
@@ -114,7 +115,7 @@ fn json_shows_what_the_protocol_has_and_nothing_else() {
 #[test]
 fn member_counters_by_kind() {
     let mut counters = MemberCounters::default();
-    for (position, kind) in Kind::ALL.into_iter().enumerate() {
+    for (position, kind) in Kind::ALL.iter().copied().enumerate() {
         let packets = position as u64 + 1;
         counters.kinds[kind as usize] = Count {
             packets,

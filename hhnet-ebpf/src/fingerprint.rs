@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What stays the same in every copy of a frame, in one number.
+//!
+//! In: the innermost VLAN, the IP header, and up to 64 bytes after it, among them
+//! the checksum of TCP and UDP, which stands for the rest. Out: MAC addresses, TTL
+//! and hop limit, DSCP and ECN and the header's checksum, which routers change, and
+//! the padding of short frames.
+
+use crate::{
+    cache::Key as _,
+    frame::Frame,
+    mix::mix,
+    packet::{Content, Packet},
+    veil::{Numbered, Veil, Veiled},
+};
+
+/// Whether a sender may rightly send the same bytes again.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// Perhaps: nothing in the frame is new each time.
+    Weak,
+    /// No: an IPv4 identification, an echo's sequence number, a TCP timestamp with
+    /// data, an ESP sequence number.
+    Strong,
+    /// Yes: a TCP acknowledgement without data or identification.
+    Acknowledgement,
+    /// Not to be compared.
+    Nothing,
+}
+
+impl Numbered for Evidence {
+    const ALL: &'static [Self] = &[
+        Self::Weak,
+        Self::Strong,
+        Self::Acknowledgement,
+        Self::Nothing,
+    ];
+
+    #[inline(always)]
+    fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// What is to be hashed of a frame besides its flow, and what it proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The fields of the IP header that stay the same.
+    pub(crate) header: u64,
+    /// Offset of what follows the IP header without options.
+    pub(crate) body: usize,
+    /// Bytes from there to the packet's end.
+    pub(crate) left: u64,
+    /// What a repetition proves.
+    pub evidence: Veiled<Evidence>,
+    /// Four bits of the IP identification of echoes, which is not in the hash.
+    pub(crate) note: u64,
+}
+
+impl Identity {
+    /// Of a frame of which nothing is to be hashed.
+    #[inline(always)]
+    pub(crate) fn of(evidence: Evidence) -> Self {
+        Self {
+            header: 0,
+            body: 0,
+            left: 0,
+            evidence: Veiled::new(evidence),
+            note: 0,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn through(self, veil: Veil) -> Self {
+        Self {
+            evidence: self.evidence.through(veil),
+            body: veil.over_offset(self.body),
+            ..self
+        }
+    }
+}
+
+/// A frame, as it is told from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Well mixed.
+    pub hash: u64,
+    /// What a repetition proves.
+    pub evidence: Veiled<Evidence>,
+    /// See [`Slot`](crate::duplicate::Slot).
+    pub(crate) note: u64,
+}
+
+/// Words of eight bytes that are hashed of the body.
+const WORDS: usize = 8;
+/// Bytes of it where the header itself tells frames apart; with the transport's
+/// checksum.
+const STRONG_BYTES: u64 = 24;
+
+impl Fingerprint {
+    /// The fingerprint of `frame`, in which `packet` was found.
+    #[inline(always)]
+    pub fn new(frame: &Frame, packet: &Packet) -> Self {
+        let Identity {
+            header,
+            body,
+            left,
+            evidence,
+            note,
+        } = packet.identity;
+        let flow = match packet.content() {
+            Content::V4(key) => key.digest(),
+            Content::V6(key) => key.digest(),
+            Content::Other => 0,
+        };
+        let left = if evidence == Evidence::Strong && left > STRONG_BYTES {
+            STRONG_BYTES
+        } else {
+            left
+        };
+        Self {
+            hash: body_digest(frame, mix(flow ^ header), body, left),
+            evidence,
+            note,
+        }
+    }
+}
+
+/// Hashes `left` bytes at `offset`, at most [`WORDS`] words, as far as they can be
+/// read. The last three are left out: reading them one by one costs more than they
+/// tell.
+#[inline(always)]
+fn body_digest(frame: &Frame, seed: u64, offset: usize, left: u64) -> u64 {
+    let mut hash = seed;
+    for word in 0..WORDS {
+        let at = offset + word * 8;
+        if left >= (word as u64 + 1) * 8
+            && let Some(bytes) = frame.header::<8>(at)
+        {
+            hash = mix(hash ^ bytes.read::<u64, 0>());
+            continue;
+        }
+        if left & 4 != 0
+            && let Some(bytes) = frame.header::<4>(at)
+        {
+            hash = mix(hash ^ u64::from(bytes.read::<u32, 0>()));
+        }
+        break;
+    }
+    hash
+}
