@@ -18,6 +18,7 @@ mod adopt;
 pub mod cleanup;
 mod clsact;
 mod connection;
+mod expect;
 mod make;
 mod programs;
 mod show;
@@ -105,6 +106,8 @@ struct Agent {
     programs: Programs,
     /// Members of bonds, by index, with the bond and what LACP made of them.
     ports: BTreeMap<u32, (Option<u32>, PortState)>,
+    /// When the ports that a bond sends by have last changed, by its index.
+    changed: BTreeMap<u32, Duration>,
     /// How far LACP has come.
     aggregation: watch::Sender<Aggregation>,
     outbox: mpsc::UnboundedSender<Message>,
@@ -136,6 +139,7 @@ pub async fn run() -> Result<(), StartError> {
         sessions: Vec::new(),
         programs: Programs::default(),
         ports: BTreeMap::new(),
+        changed: BTreeMap::new(),
         aggregation: watch::Sender::default(),
         outbox: outbox.clone(),
         waiting: Vec::new(),

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Verbs that change nothing.
 
-use super::{Agent, connection::Reply};
+use super::{Agent, connection::Reply, expect::expect};
 use crate::{
     cli::Flows,
     clock,
-    link::LinkError,
+    link::{Device, LinkError},
     metrics,
     session::Report,
     status::Status,
-    xdp::report::{Choice, FlowReport},
+    xdp::{
+        Programs,
+        expected::{Bond, verdicts},
+        report::{Choice, Flow, FlowReport, Member},
+    },
 };
 
 impl Agent {
@@ -50,7 +54,15 @@ impl Agent {
         reply.exit(0);
     }
 
-    pub(super) fn show_flows(&self, flows: &Flows, reply: &Reply) {
+    /// Reads what was counted, and lets another task, which may take its time to
+    /// ask the kernel, make a report of it.
+    pub(super) async fn show_flows(&mut self, flows: Flows, reply: Reply) {
+        let devices = match self.links.devices().await {
+            Ok(devices) => devices,
+            Err(error) => return reply.fail(error),
+        };
+        self.see(&devices);
+        let bonds = self.hashing_bonds(&devices);
         let Some(programs) = self.programs.loaded_programs() else {
             reply.complain("no XDP programs are loaded: nothing is counted");
             if flows.json {
@@ -58,35 +70,59 @@ impl Agent {
             }
             return reply.exit(0);
         };
-        let read = || -> Result<String, Box<dyn std::error::Error>> {
-            let members = programs.members()?;
-            if let Some(name) = &flows.member
-                && !members.iter().any(|member| member.name == name.as_str())
-            {
-                return Err(format!("nothing is counted on {name}").into());
+        let counted = read(programs, &flows, &devices);
+        let links = self.links.clone();
+        tokio::spawn(async move {
+            match counted {
+                Ok((members, mut counted)) => {
+                    expect(&links, &devices, &bonds, &mut counted).await;
+                    let report = report(members, counted, &bonds, &flows);
+                    let text = if flows.json {
+                        json(&report)
+                    } else {
+                        report.text()
+                    };
+                    reply.answer(text.trim_end());
+                    reply.exit(0);
+                }
+                Err(reason) => reply.fail(reason),
             }
-            let report = FlowReport::new(members, programs.flows()?, &choice(flows));
-            Ok(if flows.json {
-                json(&report)
-            } else {
-                report.text()
-            })
-        };
-        match read() {
-            Ok(text) => {
-                reply.answer(text.trim_end());
-                reply.exit(0);
-            }
-            Err(error) => reply.fail(error),
-        }
+        });
     }
 }
 
-fn choice(flows: &Flows) -> Choice {
-    Choice {
-        top: flows.top,
-        by: flows.by,
-        member: flows.member.as_ref().map(ToString::to_string),
+/// Members, each with its bond, and all flows.
+fn read(
+    programs: &Programs,
+    wanted: &Flows,
+    devices: &[Device],
+) -> Result<(Vec<Member>, Vec<Flow>), String> {
+    let mut members = programs.members().map_err(|error| error.to_string())?;
+    for name in &wanted.members {
+        if !members.iter().any(|member| member.name == name.as_str()) {
+            return Err(format!("nothing is counted on {name}"));
+        }
+    }
+    let at = |index| devices.iter().find(|device| device.index == index);
+    for member in &mut members {
+        let master = at(member.ifindex).and_then(|device| at(device.master?));
+        let bond = master.filter(|master| master.is_bond());
+        member.bond = bond.map(|bond| bond.name.clone());
+    }
+    let flows = programs.flows().map_err(|error| error.to_string())?;
+    Ok((members, flows))
+}
+
+fn report(members: Vec<Member>, flows: Vec<Flow>, bonds: &[Bond], wanted: &Flows) -> FlowReport {
+    let choice = Choice {
+        top: wanted.top,
+        by: wanted.by,
+        members: wanted.members.iter().map(ToString::to_string).collect(),
+    };
+    let policies = verdicts(&flows, bonds, &choice);
+    FlowReport {
+        policies,
+        ..FlowReport::new(members, flows, &choice)
     }
 }
 

@@ -55,7 +55,7 @@ impl Agent {
             }
             Verb::Status => self.show_status(&reply).await,
             Verb::Metrics => self.show_metrics(&reply),
-            Verb::Flows(flows) => self.show_flows(&flows, &reply),
+            Verb::Flows(flows) => self.show_flows(flows, reply).await,
             // Done by the command itself.
             Verb::Getvips | Verb::Agent => reply.fail("not a question for the agent"),
         }

@@ -3,8 +3,9 @@
 
 use tracing::{info, warn};
 
-use super::{Agent, wait::Aggregation};
+use super::{Agent, expect::role, wait::Aggregation};
 use crate::{
+    clock,
     link::{Device, Event, PortState},
     session::{self, Order, Session},
 };
@@ -44,17 +45,20 @@ impl Agent {
     /// Looks at all links, at the start and when events were lost.
     pub(super) async fn look_around(&mut self) {
         match self.links.devices().await {
-            Ok(devices) => {
-                let indices = self.sessions.iter().map(|s| s.device.index);
-                let gone = |index: &u32| !devices.iter().any(|device| device.index == *index);
-                for index in indices.filter(gone).collect::<Vec<_>>() {
-                    self.link_gone(index);
-                }
-                for device in &devices {
-                    self.link_changed(device);
-                }
-            }
+            Ok(devices) => self.see(&devices),
             Err(error) => warn!("{error}"),
+        }
+    }
+
+    /// Takes note of how all links are now.
+    pub(super) fn see(&mut self, devices: &[Device]) {
+        let indices = self.sessions.iter().map(|s| s.device.index);
+        let gone = |index: &u32| !devices.iter().any(|device| device.index == *index);
+        for index in indices.filter(gone).collect::<Vec<_>>() {
+            self.link_gone(index);
+        }
+        for device in devices {
+            self.link_changed(device);
         }
     }
 
@@ -69,6 +73,7 @@ impl Agent {
             });
         }
         let old = self.ports.remove(&device.index);
+        self.compare_roles(old.as_ref(), device);
         let Some(port) = device.port.clone() else {
             return self.count_ports();
         };
@@ -94,6 +99,18 @@ impl Agent {
         }
         self.ports.insert(device.index, new);
         self.count_ports();
+    }
+
+    /// Remembers when the ports change that a bond sends by.
+    fn compare_roles(&mut self, old: Option<&(Option<u32>, PortState)>, device: &Device) {
+        let was = old.map(|(bond, port)| (*bond, role(port)));
+        let is = device.port.as_ref();
+        let is = is.map(|port| (device.master, role(port)));
+        if was != is {
+            for (bond, _) in [was, is].into_iter().flatten() {
+                self.changed.extend(bond.map(|bond| (bond, clock::now())));
+            }
+        }
     }
 
     /// Tells the sessions above a bond that its aggregate has changed.
@@ -139,7 +156,10 @@ impl Agent {
     }
 
     fn link_gone(&mut self, index: u32) {
-        self.ports.remove(&index);
+        if let Some((Some(bond), _)) = self.ports.remove(&index) {
+            self.changed.insert(bond, clock::now());
+        }
+        self.changed.remove(&index);
         self.count_ports();
         self.programs.forget_link(index);
         self.sessions.retain(|session| {

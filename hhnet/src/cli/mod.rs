@@ -65,7 +65,7 @@ pub enum Verb {
     Metrics,
     /// Show the flows seen on each member
     #[command(
-        override_usage = "hhnet flows [--top=N] [--by=bytes|packets] [--member=NAME] [--json]"
+        override_usage = "hhnet flows [--top=N] [--by=bytes|packets] [--member=NAME]... [--json]"
     )]
     Flows(Flows),
     /// Hold leases and counters; started by the other commands when needed
@@ -187,7 +187,7 @@ pub struct P2p {
     pub remote: Ipv4Addr,
 }
 
-/// `hhnet flows [--top=N] [--by=bytes|packets] [--member=NAME] [--json]`
+/// `hhnet flows [--top=N] [--by=bytes|packets] [--member=NAME]... [--json]`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Flows {
     /// Show the N busiest flows only
@@ -196,9 +196,9 @@ pub struct Flows {
     /// What they are ordered by, and shares are of: bytes or packets
     #[arg(long, value_name = "UNIT", value_enum, default_value_t)]
     pub by: By,
-    /// Show what this member received and sent only
-    #[arg(long, value_name = "NAME")]
-    pub member: Option<IfName>,
+    /// Show what this member received and sent only; may be given several times
+    #[arg(long = "member", value_name = "NAME")]
+    pub members: Vec<IfName>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Bonds: 802.3ad aggregation of several links.
 
+use std::{fs, io, path::Path};
+
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{BondLacpRate, BondMode, BondXmitHashPolicy},
@@ -9,6 +11,19 @@ use rtnetlink::{LinkBond, LinkUnspec};
 
 use super::{Device, Links, New, Result, device::Mac};
 use crate::cli::{HashPolicy, LacpRate};
+
+/// The members of a bond in the order in which it counts them off
+/// (`bond_for_each_slave`): that of enslaving, which netlink does not tell.
+///
+/// # Errors
+/// When there is no such bond.
+pub fn members_in_order(bond: &str) -> io::Result<Vec<String>> {
+    let text = fs::read_to_string(Path::new("/proc/net/bonding").join(bond))?;
+    let names = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("Slave Interface: "));
+    Ok(names.map(str::to_owned).collect())
+}
 
 /// How often carrier is polled, in milliseconds.
 const MIIMON: u32 = 100;

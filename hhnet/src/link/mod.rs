@@ -8,6 +8,7 @@ mod address;
 mod bond;
 mod device;
 mod events;
+mod next_hop;
 mod qdisc;
 mod route;
 mod sweep;
@@ -26,9 +27,10 @@ use rtnetlink::{Handle, LinkUnspec, sys::AsyncSocket};
 
 pub use self::{
     address::{Address, Lifetime},
-    bond::BondOptions,
+    bond::{BondOptions, members_in_order},
     device::{BondState, Device, Kind, Mac, MacText, PortState},
     events::{Event, Events},
+    next_hop::{Neighbours, NextHop},
     route::{Route, RouteTo},
     sweep::Swept,
 };

@@ -11,6 +11,7 @@
 mod attach;
 mod error;
 mod evicted;
+pub mod expected;
 mod hook;
 mod links;
 mod mode;
@@ -19,6 +20,7 @@ pub mod report;
 mod spread;
 mod table;
 mod text;
+pub mod xmit_hash;
 
 use std::{fmt, os::fd::AsFd as _, sync::Arc};
 

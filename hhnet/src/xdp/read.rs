@@ -73,6 +73,7 @@ impl Programs {
             }
             let Unlisted { flows, count } = unlisted[index as usize];
             let mut member = Member::new(&slot.name, direction, mode, &counters);
+            member.ifindex = slot.ifindex;
             (member.unlisted, member.unlisted_flows) = (count.into(), flows);
             Ok(Some(member))
         };
@@ -107,6 +108,7 @@ fn flow(slots: &[Slot], key: &Key, counts: &Counts, now: Duration) -> Flow {
         bytes: counts.count.bytes,
         age_ms: ago(counts.first),
         idle_ms: ago(counts.last),
+        expected: None,
     }
 }
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-//! How evenly the members share what is received and sent.
+//! How evenly the members of a bond share what it receives and sends.
 
-use serde::Serialize;
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
 
 use super::report::{Counted, Direction, Member};
 
-/// A member's part of all IP packets of its direction, 0 to 1. Other frames are
-/// left out: LACP has its own on each member.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+/// A member's part of all IP packets of its bond and direction, 0 to 1. Other
+/// frames are left out: LACP has its own on each member.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// By packets.
     pub packets: f64,
@@ -15,10 +17,12 @@ pub struct Share {
     pub bytes: f64,
 }
 
-/// Jain's fairness index of a direction: 1 if all members have the same share,
-/// 1/n if one of n has everything (Jain, Chiu, Hawe, DEC-TR-301).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// Jain's fairness index of a bond's direction: 1 if all members have the same
+/// share, 1/n if one of n has everything (Jain, Chiu, Hawe, DEC-TR-301).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
+    /// The bond.
+    pub bond: String,
     /// Received or sent.
     pub direction: Direction,
     /// Members that are compared.
@@ -29,32 +33,43 @@ pub struct Spread {
     pub jain_bytes: f64,
 }
 
-/// Gives each member that has a program its share, and tells how even the
-/// shares are, where there are several.
+/// Gives each member of a bond that has a program its share, and tells how even
+/// the shares are, where there are several. Two bonds, or a bond and a port that
+/// is none's, do not share anything.
 pub(super) fn spread(members: &mut [Member]) -> Vec<Spread> {
-    [Direction::In, Direction::Out]
-        .into_iter()
-        .filter_map(|direction| {
-            let compared = |m: &&mut Member| m.direction == direction && m.mode.is_some();
-            let mut compared: Vec<_> = members.iter_mut().filter(compared).collect();
-            let counts: Vec<Counted> = compared.iter().map(|member| ip(member)).collect();
-            let [packets, bytes] = [|c: &Counted| c.packets, |c: &Counted| c.bytes]
-                .map(|unit| counts.iter().map(unit).collect::<Vec<u64>>());
-            if packets.iter().all(|count| *count == 0) {
-                return None;
-            }
-            let shares = shares(&packets).zip(shares(&bytes));
-            for (member, (packets, bytes)) in compared.iter_mut().zip(shares) {
-                member.share = Some(Share { packets, bytes });
-            }
-            (compared.len() > 1).then(|| Spread {
-                direction,
-                members: compared.len(),
-                jain_packets: jain(&packets),
-                jain_bytes: jain(&bytes),
-            })
+    let bonds = members.iter().filter_map(|member| member.bond.clone());
+    let bonds: BTreeSet<String> = bonds.collect();
+    bonds
+        .iter()
+        .flat_map(|bond| [Direction::In, Direction::Out].map(|direction| (bond, direction)))
+        .filter_map(|(bond, direction)| {
+            let compared = |m: &&mut Member| {
+                m.bond.as_ref() == Some(bond) && m.direction == direction && m.mode.is_some()
+            };
+            let compared = members.iter_mut().filter(compared).collect();
+            share(bond, direction, compared)
         })
         .collect()
+}
+
+fn share(bond: &str, direction: Direction, mut compared: Vec<&mut Member>) -> Option<Spread> {
+    let counts: Vec<Counted> = compared.iter().map(|member| ip(member)).collect();
+    let [packets, bytes] = [|c: &Counted| c.packets, |c: &Counted| c.bytes]
+        .map(|unit| counts.iter().map(unit).collect::<Vec<u64>>());
+    if packets.iter().all(|count| *count == 0) {
+        return None;
+    }
+    let shares = shares(&packets).zip(shares(&bytes));
+    for (member, (packets, bytes)) in compared.iter_mut().zip(shares) {
+        member.share = Some(Share { packets, bytes });
+    }
+    (compared.len() > 1).then(|| Spread {
+        bond: bond.to_owned(),
+        direction,
+        members: compared.len(),
+        jain_packets: jain(&packets),
+        jain_bytes: jain(&bytes),
+    })
 }
 
 fn ip(member: &Member) -> Counted {
@@ -87,20 +102,26 @@ fn rounded(value: f64) -> f64 {
 mod tests {
     use super::{super::Mode, *};
 
-    fn member(direction: Direction, mode: Option<Mode>, packets: u64) -> Member {
+    fn member(bond: Option<&str>, direction: Direction, packets: u64) -> Member {
         let half = packets / 2;
         let of = |packets| Counted {
             packets,
             bytes: 100 * packets,
         };
         Member {
+            bond: bond.map(str::to_owned),
             direction,
-            mode,
+            mode: Some(Mode::Tcx),
             ipv4: of(half),
             ipv6: of(packets - half),
             lacp: of(1_000),
             ..Member::default()
         }
+    }
+
+    fn shares_of(members: &[Member]) -> Vec<Option<f64>> {
+        let shares = members.iter().map(|member| member.share);
+        shares.map(|share| share.map(|s| s.packets)).collect()
     }
 
     #[test]
@@ -112,25 +133,29 @@ mod tests {
 
     #[test]
     fn each_direction_by_itself_and_members_with_a_program_alone() {
-        let (on, off) = (Some(Mode::Tcx), None);
+        let bond = Some("bond0");
+        let off = Member {
+            mode: None,
+            ..member(bond, Direction::In, 500)
+        };
         let mut members = [
-            member(Direction::In, on, 10),
-            member(Direction::In, on, 30),
-            member(Direction::In, off, 500),
-            member(Direction::Out, on, 5),
+            member(bond, Direction::In, 10),
+            member(bond, Direction::In, 30),
+            off,
+            member(bond, Direction::Out, 5),
         ];
         let spread = spread(&mut members);
-        let shares = members.map(|m| m.share.map(|share| (share.packets, share.bytes)));
         assert_eq!(
-            shares,
-            [
-                Some((0.25, 0.25)),
-                Some((0.75, 0.75)),
-                None,
-                Some((1.0, 1.0))
-            ]
+            shares_of(&members),
+            [Some(0.25), Some(0.75), None, Some(1.0)]
+        );
+        assert!(
+            members
+                .iter()
+                .all(|m| m.share.is_none_or(|s| s.packets == s.bytes))
         );
         let expected = Spread {
+            bond: "bond0".into(),
             direction: Direction::In,
             members: 2,
             jain_packets: 0.8,
@@ -140,12 +165,32 @@ mod tests {
     }
 
     #[test]
+    fn bonds_and_single_ports_are_not_mixed() {
+        let received = |bond, packets| member(bond, Direction::In, packets);
+        let mut members = [
+            received(Some("bond1"), 40),
+            received(Some("bond0"), 10),
+            received(None, 1_000),
+            received(Some("bond0"), 30),
+            received(Some("bond1"), 40),
+        ];
+        let found = spread(&mut members);
+        let found: Vec<_> = found
+            .iter()
+            .map(|s| (s.bond.as_str(), s.members, s.jain_bytes))
+            .collect();
+        assert_eq!(found, [("bond0", 2, 0.8), ("bond1", 2, 1.0)]);
+        let expected = [Some(0.5), Some(0.25), None, Some(0.75), Some(0.5)];
+        assert_eq!(shares_of(&members), expected);
+    }
+
+    #[test]
     fn nothing_counted_is_no_share() {
         let mut members = [
-            member(Direction::Out, Some(Mode::Tcx), 0),
-            member(Direction::Out, Some(Mode::Tcx), 0),
+            member(Some("bond0"), Direction::Out, 0),
+            member(Some("bond0"), Direction::Out, 0),
         ];
         assert_eq!(spread(&mut members), []);
-        assert_eq!(members[0].share, None);
+        assert_eq!(shares_of(&members), [None, None]);
     }
 }

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use super::{
+    expected::{Expected, Verdict},
     report::{Counted, Direction, Flow, FlowReport, Member, Transport},
     spread::Spread,
 };
@@ -30,6 +31,9 @@ impl FlowReport {
         }
         for spread in &self.spread {
             text += &evenness(spread, self.by);
+        }
+        for verdict in &self.policies {
+            text += &obedience(verdict);
         }
         for member in &self.members {
             text += &left_out(member);
@@ -132,8 +136,56 @@ fn evenness(spread: &Spread, by: By) -> String {
         Direction::In => "received",
         Direction::Out => "sent",
     };
-    let members = spread.members;
-    format!("{done}: Jain's index of {unit} over {members} members is {index:.2}\n")
+    let Spread { bond, members, .. } = spread;
+    format!("{bond}, {done}: Jain's index of {unit} over {members} members is {index:.2}\n")
+}
+
+/// How many flows are where the policy would put them, and which are not.
+fn obedience(verdict: &Verdict) -> String {
+    let Verdict {
+        bond,
+        policy,
+        as_expected,
+        elsewhere,
+        unknown,
+        ..
+    } = verdict;
+    let compared = as_expected + elsewhere;
+    let mut text = String::new();
+    if compared > 0 {
+        text += &format!(
+            "{bond}, sent: {as_expected} of {compared} flows are on the member that {policy} chooses"
+        );
+        if *unknown > 0 {
+            text += &format!("; of {unknown} more that is not known");
+        }
+        text.push('\n');
+    }
+    for flow in &verdict.examples {
+        text += &misplaced(flow);
+    }
+    let left_out = elsewhere - verdict.examples.len();
+    if left_out > 0 {
+        text += &format!("  and {left_out} more\n");
+    }
+    text
+}
+
+fn misplaced(flow: &Flow) -> String {
+    let chosen = match &flow.expected {
+        Some(Expected::Member(member)) => member,
+        Some(Expected::Unknown) | None => return String::new(),
+    };
+    let [member, _, vlan, protocol, source, destination, .., info] = flow_row(flow);
+    let vlan = flow
+        .vlan
+        .map_or_else(String::new, |_| format!("VLAN {vlan} "));
+    let info = if info.is_empty() {
+        info
+    } else {
+        format!(" ({info})")
+    };
+    format!("  {member} instead of {chosen}: {vlan}{protocol} {source} > {destination}{info}\n")
 }
 
 /// What the member counted in flows that cannot be shown.
@@ -262,6 +314,7 @@ mod tests {
             bytes: 1234,
             age_ms: 0,
             idle_ms: 0,
+            expected: None,
         }
     }
 
@@ -321,6 +374,7 @@ mod tests {
             ..Member::default()
         };
         let spread = Spread {
+            bond: "bond0".into(),
             direction: Direction::Out,
             members: 2,
             jain_packets: 1.0,
@@ -329,6 +383,7 @@ mod tests {
         let report = FlowReport {
             members: vec![member, sent],
             spread: vec![spread],
+            policies: Vec::new(),
             by: By::Bytes,
             flows,
             total_flows: 9,
@@ -345,9 +400,43 @@ enp2s1  in   1001  250    10.0.1.10        10.0.1.1              7      1234
 MEMBER  DIR  HOOK    IPV4  IPV6  ARP  LACP  LLDP  OTHER  MALFORMED  SHARE
 enp2s1  in   native    12     0    0     0     0      0          0      -
 enp2s1  out  tcx        0     0    0     0     0      0          0  25.6%
-sent: Jain's index of bytes over 2 members is 0.81
+bond0, sent: Jain's index of bytes over 2 members is 0.81
 ";
         assert_eq!(report.text(), expected);
+    }
+
+    #[test]
+    fn says_which_flows_are_not_where_the_policy_puts_them() {
+        let ports = Transport::Ports {
+            source_port: 40000,
+            destination_port: 443,
+        };
+        let mut elsewhere = flow(6, ("10.0.1.10", "10.0.1.1"), ports);
+        elsewhere.expected = Some(Expected::Member("enp2s2".into()));
+        let mut verdict = Verdict {
+            bond: "bond0".into(),
+            policy: "layer2+3".into(),
+            members: Vec::new(),
+            as_expected: 98,
+            elsewhere: 2,
+            unknown: 3,
+            examples: vec![elsewhere],
+        };
+        let expected = "\
+bond0, sent: 98 of 100 flows are on the member that layer2+3 chooses; of 3 more that is not known
+  enp2s1 instead of enp2s2: VLAN 1001 tcp 10.0.1.10:40000 > 10.0.1.1:443
+  and 1 more
+";
+        assert_eq!(obedience(&verdict), expected);
+        verdict = Verdict {
+            as_expected: 5,
+            elsewhere: 0,
+            unknown: 0,
+            examples: Vec::new(),
+            ..verdict
+        };
+        let all = "bond0, sent: 5 of 5 flows are on the member that layer2+3 chooses\n";
+        assert_eq!(obedience(&verdict), all);
     }
 
     #[test]

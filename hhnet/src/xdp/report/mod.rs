@@ -7,21 +7,24 @@ use hhnet_ebpf::{
     flow::{Attributes, Count},
     member::{Kind, MemberCounters},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Mode,
+    expected::{Expected, Verdict},
     spread::{Share, Spread, spread},
 };
 use crate::cli::By;
 
 /// What `hhnet flows` shows, and with `--json` prints.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FlowReport {
     /// Counters of each member and direction.
     pub members: Vec<Member>,
-    /// How evenly members share a direction, where there are several.
+    /// How evenly the members of a bond share a direction, where there are several.
     pub spread: Vec<Spread>,
+    /// How well each bond's sent flows follow its policy.
+    pub policies: Vec<Verdict>,
     /// What flows are ordered by.
     pub by: By,
     /// Flows, the busiest first.
@@ -37,22 +40,34 @@ pub struct Choice {
     pub top: Option<usize>,
     /// The busiest by this first.
     pub by: By,
-    /// Of this member alone.
-    pub member: Option<String>,
+    /// Of these members alone; of all if there are none.
+    pub members: Vec<String>,
+}
+
+impl Choice {
+    /// Whether what this member has counted is wanted.
+    pub fn includes(&self, member: &str) -> bool {
+        self.members.is_empty() || self.members.iter().any(|name| name == member)
+    }
 }
 
 /// Frames one member received or sent, by kind. Its flows, [`unlisted`](Self::unlisted)
 /// and [`lost`](Self::lost) together have the packets and bytes of
 /// [`ipv4`](Self::ipv4) and [`ipv6`](Self::ipv6).
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Member {
     /// The interface.
     pub name: String,
+    /// Its index.
+    #[serde(skip)]
+    pub ifindex: u32,
+    /// The bond it is a member of.
+    pub bond: Option<String>,
     /// Received or sent.
     pub direction: Direction,
     /// Where its program runs; none if it was detached.
     pub mode: Option<Mode>,
-    /// Its part of what all members received or sent, if they did.
+    /// Its part of what the bond received or sent, if it did.
     pub share: Option<Share>,
     /// IPv4 packets.
     pub ipv4: Counted,
@@ -83,7 +98,7 @@ pub struct Member {
 }
 
 /// Frames and their bytes on the wire, Ethernet header included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counted {
     /// Frames.
     pub packets: u64,
@@ -98,7 +113,7 @@ impl From<Count> for Counted {
 }
 
 /// One flow on one member in one direction.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
     /// The member that received or sent it.
     pub member: String,
@@ -123,10 +138,19 @@ pub struct Flow {
     pub age_ms: u64,
     /// Milliseconds since the last frame.
     pub idle_ms: u64,
+    /// Where the bond's policy would put it, if a bond has sent it.
+    #[serde(
+        rename = "expected_member",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub expected: Option<Expected>,
 }
 
 /// Seen from this machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// Received.
@@ -146,7 +170,7 @@ impl fmt::Display for Direction {
 }
 
 /// What tells flows between two addresses apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Transport {
     /// TCP, UDP, SCTP, DCCP, UDP-Lite.
@@ -208,6 +232,8 @@ impl Member {
         let of = |kind: Kind| counters.kinds[kind as usize].into();
         Self {
             name: name.to_owned(),
+            ifindex: 0,
+            bond: None,
             direction,
             mode,
             share: None,
@@ -230,19 +256,19 @@ impl Member {
 
 impl FlowReport {
     /// Orders flows by bytes, then packets, or the other way round, then what
-    /// they are, and keeps those of the choice. Shares are of all members.
+    /// they are, and keeps those of the choice. Shares are of all members of a
+    /// bond.
     pub fn new(mut members: Vec<Member>, mut flows: Vec<Flow>, choice: &Choice) -> Self {
         let spread = spread(&mut members);
-        if let Some(name) = &choice.member {
-            members.retain(|member| member.name == *name);
-            flows.retain(|flow| flow.member == *name);
-        }
+        members.retain(|member| choice.includes(&member.name));
+        flows.retain(|flow| choice.includes(&flow.member));
         let total_flows = flows.len();
         flows.sort_by(|a, b| rank(a, choice.by).cmp(&rank(b, choice.by)));
         flows.truncate(choice.top.unwrap_or(total_flows));
         Self {
             members,
             spread,
+            policies: Vec::new(),
             by: choice.by,
             flows,
             total_flows,

@@ -21,6 +21,7 @@ fn flow(member: &str, bytes: u64, transport: Transport) -> Flow {
         bytes,
         age_ms: 2000,
         idle_ms: 10,
+        expected: None,
     }
 }
 
@@ -54,11 +55,12 @@ fn by_packets_and_of_one_member() {
     flows[1].packets = 8;
     let choice = Choice {
         by: By::Packets,
-        member: Some("b".into()),
+        members: vec!["b".into()],
         ..Choice::default()
     };
     let members = ["a", "b"].map(|name| Member {
         name: name.into(),
+        bond: Some("bond0".into()),
         mode: Some(Mode::Native),
         ipv4: Counted {
             packets: 50,
@@ -76,7 +78,7 @@ fn by_packets_and_of_one_member() {
     assert_eq!(
         b.share.map(|share| share.packets),
         Some(0.5),
-        "of all members"
+        "of all the bond's members"
     );
 }
 
