@@ -37,6 +37,9 @@ pub enum Connection {
     Unbundled,
     /// Two cables to leaf-1, one LACP group.
     Bundled,
+    /// Five cables to leaf-1, one LACP group: a number that makes every bit of a
+    /// hash count.
+    Wide,
     /// A cable to each leaf, one LACP group across both (EVPN multihoming).
     Eslag,
 }
@@ -84,6 +87,7 @@ impl Fabric {
         match connection {
             Connection::Unbundled => first.connect(&host, number, 1),
             Connection::Bundled => first.connect_bundled(&host, number, &[1, 2]),
+            Connection::Wide => first.connect_bundled(&host, number, &[1, 2, 3, 4, 5]),
             Connection::Eslag => {
                 first.connect_bundled(&host, number, &[1]);
                 second.connect_bundled(&host, number, &[2]);
