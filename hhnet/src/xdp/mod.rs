@@ -52,7 +52,8 @@ pub use self::{
     mode::{Mode, Wanted},
 };
 
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/hhnet-ebpf"));
+/// The eBPF object, for those who load it in a way of their own, as benchmarks do.
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/hhnet-ebpf"));
 
 /// How the programs are loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]

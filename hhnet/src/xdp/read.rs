@@ -5,7 +5,7 @@ use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use aya::maps::{MapError, PerCpuArray};
 use hhnet_ebpf::{
-    flow::Counts,
+    flow::{Attributes, Counts},
     member::{self, MemberCounters},
     names,
 };
@@ -46,6 +46,15 @@ impl Programs {
             .iter()
             .map(|(key, counts)| flow(&self.slots, key, counts, now))
             .collect())
+    }
+
+    /// What is in the tables, as it is: a flow that several CPUs saw comes several
+    /// times, and one that had to make room not at all.
+    pub fn records(&self) -> impl Iterator<Item = (Attributes, Counts)> {
+        let v4 = self.flows_v4.records();
+        let v6 = self.flows_v6.records();
+        v4.map(|record| (record.key.attributes(), record.counts))
+            .chain(v6.map(|record| (record.key.attributes(), record.counts)))
     }
 
     /// The counters of every member that was ever attached: of all for what they
