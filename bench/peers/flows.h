@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: (GPL-2.0 OR MIT)
+// The flow cache: hhnet-ebpf/src/cache.rs in C.
+#pragma once
+#include "members.h"
+
+#define WAYS 4
+#define EVICTED_BYTES (1 << 20)
+
+#define WORDS_V4 2
+#define WORDS_V6 5
+
+// An entry is a key and its counts, and takes whole cache lines.
+#define LINE 8
+#define ENTRY(words) (((words) + sizeof(struct counts) / 8 + LINE - 1) / LINE * LINE)
+
+// The number of entries of both is set at load.
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64[WAYS * ENTRY(WORDS_V4)]);
+} FLOWS_V4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64[WAYS * ENTRY(WORDS_V6)]);
+} FLOWS_V6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, EVICTED_BYTES);
+} EVICTED SEC(".maps");
+
+const volatile __u32 BUCKETS_V4 = 1;
+const volatile __u32 BUCKETS_V6 = 1;
+
+ALWAYS_INLINE __u64 mix(__u64 word)
+{
+	__u64 product = word * 0x9e3779b97f4a7c15ULL;
+
+	return product ^ product >> 32;
+}
+
+ALWAYS_INLINE __u64 hash(const __u64 *key, int words)
+{
+	__u64 hash = 0;
+
+	for (int i = 0; i < words; i++)
+		hash = mix(hash ^ key[i]);
+	return hash;
+}
+
+ALWAYS_INLINE int equal(const __u64 *a, const __u64 *b, int words)
+{
+	__u64 differences = 0;
+
+	for (int i = 0; i < words; i++)
+		differences |= a[i] ^ b[i];
+	return !differences;
+}
+
+ALWAYS_INLINE struct counts *counts_of(__u64 *entry, int words)
+{
+	return (struct counts *)(entry + words);
+}
+
+// Passes a record on, or at least its counts.
+ALWAYS_INLINE void hand_out(__u64 *entry, int words)
+{
+	__u64 size = words * 8 + sizeof(struct counts), half = EVICTED_BYTES / 2;
+	__u64 waiting = bpf_ringbuf_query(&EVICTED, BPF_RB_AVAIL_DATA);
+	__u64 wakeup = waiting < half && waiting + 8 + size >= half ? BPF_RB_FORCE_WAKEUP
+								    : BPF_RB_NO_WAKEUP;
+	struct counts *counts = counts_of(entry, words);
+	struct member *counters;
+
+	if (!bpf_ringbuf_output(&EVICTED, entry, size, wakeup))
+		return;
+	counters = member(entry[words - 1] >> 56);
+	if (counters) {
+		counters->lost.packets += counts->count.packets;
+		counters->lost.bytes += counts->count.bytes;
+		counters->lost_flows++;
+	}
+}
+
+#define STORE(place, value) (*(volatile typeof(place) *)&(place) = (value))
+
+// No packets first, packets last, so that a reader notices.
+ALWAYS_INLINE void replace(__u64 *entry, const __u64 *key, int words, __u64 bytes, __u64 now)
+{
+	struct counts *counts = counts_of(entry, words);
+
+	STORE(counts->count.packets, 0);
+	for (int i = 0; i < words; i++)
+		STORE(entry[i], key[i]);
+	counts->count.bytes = bytes;
+	counts->first = now;
+	counts->last = now;
+	STORE(counts->count.packets, 1);
+}
+
+// Counts a frame of a flow in this CPU's part of a cache.
+ALWAYS_INLINE void count_flow(void *flows, __u32 buckets, const __u64 *key, int words, __u64 bytes)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u32 index = bpf_get_smp_processor_id() * buckets;
+	__u64 *bucket, *entry, *oldest;
+
+	index += (__u32)hash(key, words) & (buckets - 1);
+	bucket = bpf_map_lookup_elem(flows, &index);
+	if (!bucket)
+		return;
+	for (int i = 0; i < WAYS; i++) {
+		entry = bucket + i * ENTRY(words);
+		if (equal(entry, key, words)) {
+			add(&counts_of(entry, words)->count, bytes);
+			counts_of(entry, words)->last = now;
+			return;
+		}
+	}
+	oldest = bucket;
+	for (int i = 1; i < WAYS; i++) {
+		entry = bucket + i * ENTRY(words);
+		if (counts_of(entry, words)->last < counts_of(oldest, words)->last)
+			oldest = entry;
+	}
+	if (counts_of(oldest, words)->count.packets)
+		hand_out(oldest, words);
+	replace(oldest, key, words, bytes, now);
+}

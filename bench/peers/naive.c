@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: (GPL-2.0 OR MIT)
+// What one writes at first: flows and fingerprints in the kernel's LRU hashes. It
+// reads frames as the others do, and asks for the time once.
+#include "members.h"
+
+#define FLOWS 65536
+#define FINGERPRINTS 65536
+// Nanoseconds in which an equal frame is a copy.
+#define WINDOW 50000000
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_PERCPU_HASH);
+	__uint(max_entries, FLOWS);
+	__type(key, struct key_v4);
+	__type(value, struct counts);
+} NAIVE_V4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_PERCPU_HASH);
+	__uint(max_entries, FLOWS / 4);
+	__type(key, struct key_v6);
+	__type(value, struct counts);
+} NAIVE_V6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, FINGERPRINTS);
+	__type(key, __u64);
+	__type(value, __u64);
+} SEEN SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} COPIES SEC(".maps");
+
+ALWAYS_INLINE void count_flow(void *flows, const void *key, __u64 bytes, __u64 now)
+{
+	struct counts *counts = bpf_map_lookup_elem(flows, key);
+	struct counts first = { { 1, bytes }, now, now };
+
+	if (counts) {
+		add(&counts->count, bytes);
+		counts->last = now;
+	} else {
+		bpf_map_update_elem(flows, key, &first, 0);
+	}
+}
+
+// Of the first 64 bytes of the IP packet that are the same in a copy.
+ALWAYS_INLINE __u64 fingerprint(const struct frame *frame, const struct packet *packet)
+{
+	__u64 hash = packet->kind == IPV4 ? packet->v4.words[0] ^ packet->v4.words[1]
+					  : packet->v6.words[3] ^ packet->v6.words[4];
+	__u64 *words = frame->start + 14 + packet->tags * 4 + (packet->kind == IPV4 ? 4 : 0);
+
+	for (int i = 0; i < 8; i++) {
+		if ((void *)(words + i + 1) > frame->end)
+			break;
+		if (packet->kind == IPV4 && i == 0)
+			hash ^= words[i] & 0xffffffff;
+		else
+			hash ^= words[i];
+		hash *= 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 32;
+	}
+	return hash;
+}
+
+ALWAYS_INLINE void compare(const struct frame *frame, const struct packet *packet, __u64 now)
+{
+	__u64 key = fingerprint(frame, packet);
+	__u64 *seen = bpf_map_lookup_elem(&SEEN, &key);
+	__u32 zero = 0;
+
+	if (seen && now - *seen < WINDOW) {
+		__u64 *copies = bpf_map_lookup_elem(&COPIES, &zero);
+
+		if (copies)
+			++*copies;
+	} else {
+		bpf_map_update_elem(&SEEN, &key, &now, 0);
+	}
+}
+
+SEC("xdp.frags") int naive(struct xdp_md *ctx)
+{
+	struct packet packet;
+	struct frame frame;
+	__u32 slot;
+	__u64 now;
+
+	if (!ours(ctx, &frame, &slot))
+		return XDP_PASS;
+	parse(&frame, &packet);
+	count_member(&packet, slot, frame.length);
+	if (packet.kind != IPV4 && packet.kind != IPV6)
+		return XDP_PASS;
+	now = bpf_ktime_get_ns();
+	compare(&frame, &packet, now);
+	if (packet.kind == IPV4)
+		count_flow(&NAIVE_V4, &packet.v4, frame.length, now);
+	else
+		count_flow(&NAIVE_V6, &packet.v6, frame.length, now);
+	return XDP_PASS;
+}
+
+SEC("license") char LICENSE[] = "Dual MIT/GPL";
