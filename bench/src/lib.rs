@@ -3,3 +3,4 @@
 //! what they cost (`bin/xdp.rs`), and what they tell apart (`bin/dups.rs`).
 
 pub mod report;
+pub mod xdp;

@@ -23,6 +23,17 @@ pub struct Figure {
     pub goal: Goal,
 }
 
+impl Figure {
+    /// A value and its goal.
+    pub fn new(name: impl Into<String>, value: f64, goal: Goal) -> Self {
+        Self {
+            name: name.into(),
+            value,
+            goal,
+        }
+    }
+}
+
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, value, goal } = self;
