@@ -169,6 +169,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Setup => {
             setup::provision_all(&workspace)?;
             bench::provide_peers(&workspace)?;
+            bench::provide_compiler(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
     }

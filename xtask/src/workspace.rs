@@ -53,6 +53,11 @@ impl Workspace {
         self.target.join("peers")
     }
 
+    /// Sources of the eBPF programs that ours is compared with.
+    pub(crate) fn bench_peers(&self) -> PathBuf {
+        self.root.join("bench/peers")
+    }
+
     /// The fuzz targets, a workspace of their own.
     pub(crate) fn fuzz(&self) -> PathBuf {
         self.root.join("fuzz")

@@ -3,16 +3,18 @@
 
 mod dhcp;
 mod programs;
+mod xdp;
 
 use anyhow::Result;
 use clap::Subcommand;
 
 use self::dhcp::Part;
 pub(crate) use self::dhcp::provide_peers;
+pub(crate) use self::xdp::provide_compiler;
 use crate::workspace::Workspace;
 
 /// What is measured.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum Benchmark {
     /// The time to a leased address, on a cable and on a bond
     Dhcp {
@@ -24,8 +26,8 @@ pub(crate) enum Benchmark {
         #[arg(long)]
         rounds: Option<u32>,
     },
-    /// What the eBPF programs cost a frame, beside programs that do less and peers
-    Xdp,
+    /// What the XDP program costs, beside programs that do less, and the same in C
+    Xdp(xdp::Options),
     /// How many duplicates are found in labelled traces, beside editcap
     Dups,
 }
@@ -34,7 +36,7 @@ pub(crate) enum Benchmark {
 pub(crate) fn run(workspace: &Workspace, benchmark: Benchmark) -> Result<()> {
     match benchmark {
         Benchmark::Dhcp { part, rounds } => dhcp::run(workspace, part, rounds),
-        Benchmark::Xdp => programs::run(workspace, "xdp"),
+        Benchmark::Xdp(options) => xdp::run(workspace, &options),
         Benchmark::Dups => programs::run(workspace, "dups"),
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `cargo xtask bench xdp` and `bench dups`: the eBPF programs in test runs.
+//! `cargo xtask bench dups`: the eBPF programs in test runs.
 
 use anyhow::{Result, ensure};
 
