@@ -29,8 +29,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAX_INTERFACES);
 	__type(key, __u32);
-	__type(value, __u32);
-} SLOTS SEC(".maps");
+	__type(value, __u64);
+} INTERFACES SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -68,11 +68,11 @@ ALWAYS_INLINE void count_member(const struct packet *packet, __u32 slot, __u64 b
 ALWAYS_INLINE int ours(struct xdp_md *ctx, struct frame *frame, __u32 *member_slot)
 {
 	__u32 interface = ctx->ingress_ifindex;
-	__u32 *slot = bpf_map_lookup_elem(&SLOTS, &interface);
+	__u64 *known = bpf_map_lookup_elem(&INTERFACES, &interface);
 
-	if (!slot || !*slot)
+	if (!known || !(__u8)*known)
 		return 0;
-	*member_slot = (__u8)(*slot - 1);
+	*member_slot = (__u8)(*known - 1);
 	frame->start = (void *)(long)ctx->data;
 	frame->end = (void *)(long)ctx->data_end;
 	frame->length = bpf_xdp_get_buff_len(ctx);

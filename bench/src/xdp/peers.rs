@@ -9,7 +9,7 @@ use aya::{
     maps::{Array, ProgramArray},
     programs::{ProgramFd, TestRun as _, TestRunAttrs, TestRunOptions, Xdp},
 };
-use hhnet_ebpf::names;
+use hhnet_ebpf::{member::Interface, names};
 
 use super::{place, traffic::Traffic};
 
@@ -51,10 +51,13 @@ pub(super) fn count_loopback(ebpf: &mut Ebpf) -> Result<()> {
 
 /// The same of any interface.
 pub(super) fn count_interface(ebpf: &mut Ebpf, interface: u32) -> Result<()> {
-    let map = ebpf.map_mut(names::SLOT_OF_INTERFACE);
+    let map = ebpf.map_mut(names::INTERFACES);
     let map = map.context("the object has no member slots")?;
-    let mut slots = Array::<_, u32>::try_from(map)?;
-    slots.set(interface, 1, 0).context("giving a member slot")
+    let mut interfaces = Array::<_, u64>::try_from(map)?;
+    let first = Interface::new(0, None);
+    interfaces
+        .set(interface, first.0, 0)
+        .context("giving a member slot")
 }
 
 /// The programs of `driver.c`, which make each frame from the one before.
