@@ -3,5 +3,5 @@
 //! what they cost (`bin/xdp.rs`), and what they tell apart (`bin/dups.rs`).
 
 pub mod report;
-pub mod xdp;
 pub mod trace;
+pub mod xdp;

@@ -94,7 +94,8 @@ impl Finding {
         Copies {
             same,
             cross,
-            ticks: self.delay as u64,
+            answered: (self.verdict.index() == Verdict::Answered as usize) as u32,
+            delay: self.delay << 4,
         }
     }
 }

@@ -156,23 +156,45 @@ pub struct Copies {
     pub same: u32,
     /// Whose first came to another member.
     pub cross: u32,
-    /// Sum of the times between first and copy, in ticks of 1.024 µs.
-    pub ticks: u64,
+    /// That answered a request which was answered already.
+    pub answered: u32,
+    /// Time between first and copy: a mean that forgets, each new one being worth a
+    /// sixteenth; in sixteenths of 1.024 µs.
+    pub delay: u32,
 }
 
 impl Copies {
     /// Whether there are any.
     #[inline(always)]
     pub const fn are_there(&self) -> bool {
-        self.same | self.cross != 0
+        self.same | self.cross | self.answered != 0
     }
 
-    /// Counts more copies; rare, and not worth a wider word.
+    /// Counts one more, and its delay.
     #[inline(always)]
-    pub const fn add(&mut self, copies: Self) {
-        self.same = self.same.wrapping_add(copies.same);
-        self.cross = self.cross.wrapping_add(copies.cross);
-        self.ticks = self.ticks.wrapping_add(copies.ticks);
+    pub const fn add(&mut self, copy: Self) {
+        self.delay = if self.are_there() {
+            (self.delay * 15 + copy.delay) / 16
+        } else {
+            copy.delay
+        };
+        self.same = self.same.wrapping_add(copy.same);
+        self.cross = self.cross.wrapping_add(copy.cross);
+        self.answered = self.answered.wrapping_add(copy.answered);
+    }
+
+    /// All together, the delay of each weighed by how many there are.
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        let number = |c: &Self| u64::from(c.same) + u64::from(c.cross) + u64::from(c.answered);
+        let (ours, theirs) = (number(&self), number(&other));
+        let delays = ours * u64::from(self.delay) + theirs * u64::from(other.delay);
+        Self {
+            same: self.same.wrapping_add(other.same),
+            cross: self.cross.wrapping_add(other.cross),
+            answered: self.answered.wrapping_add(other.answered),
+            delay: (delays / (ours + theirs).max(1)) as u32,
+        }
     }
 }
 
@@ -199,3 +221,51 @@ unsafe impl aya::Pod for KeyV6 {}
 // SAFETY: as above.
 #[cfg(feature = "user")]
 unsafe impl aya::Pod for Counts {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copy(delay: u32) -> Copies {
+        Copies {
+            same: 1,
+            delay: delay * 16,
+            ..Copies::default()
+        }
+    }
+
+    #[test]
+    fn the_mean_delay_begins_with_the_first_and_follows_later_ones() {
+        let mut copies = Copies::default();
+        copies.add(copy(1000));
+        assert_eq!(copies, copy(1000));
+        (0..100).for_each(|_| copies.add(copy(10)));
+        assert_eq!(copies.same, 101);
+        assert!((10..13).contains(&(copies.delay / 16)), "{copies:?}");
+    }
+
+    #[test]
+    fn merging_weighs_delays() {
+        let three = Copies {
+            same: 3,
+            delay: 40,
+            ..Copies::default()
+        };
+        let one = Copies {
+            answered: 1,
+            delay: 80,
+            ..Copies::default()
+        };
+        let expected = Copies {
+            same: 3,
+            cross: 0,
+            answered: 1,
+            delay: 50,
+        };
+        assert_eq!(three.merged(one), expected);
+        assert_eq!(
+            Copies::default().merged(Copies::default()),
+            Copies::default()
+        );
+    }
+}

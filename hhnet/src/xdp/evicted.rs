@@ -42,7 +42,7 @@ pub(super) fn merge(into: &mut Counts, counts: &Counts) {
     }
     into.last = into.last.max(counts.last);
     into.count.add(counts.count);
-    into.copies.add(counts.copies);
+    into.copies = into.copies.merged(counts.copies);
 }
 
 /// Flows listed before the smaller half of them is only summed up: with their
@@ -164,7 +164,8 @@ mod tests {
             copies: Copies {
                 same: 1,
                 cross: 2,
-                ticks: 3,
+                answered: 0,
+                delay: 7,
             },
             first,
             last,
@@ -187,7 +188,8 @@ mod tests {
                 copies: Copies {
                     same: 3,
                     cross: 6,
-                    ticks: 9
+                    answered: 0,
+                    delay: 7,
                 },
                 first: 3,
                 last: 9

@@ -193,7 +193,7 @@ fn equal_frames_need_not_be_copies() {
     assert!(least(duplicate) < 100_000);
     assert_eq!(
         gaps(|class| matches!(class, Class::Udp(_) | Class::Ntp | Class::Echo(_))),
-        []
+        [] as [u64; 0]
     );
     let both = times
         .values()
