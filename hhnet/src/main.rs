@@ -12,11 +12,11 @@ use std::{
 
 use hhnet::{
     agent::{self, StartError},
-    cli::{self, Flows, Refusal, Verb},
+    cli::{self, Dups, Flows, Refusal, Verb},
     client::{self, Unanswered},
     clock, log, metrics, offline,
     wire::Frame,
-    xdp::report::FlowReport,
+    xdp::{dups::DupReport, report::FlowReport},
 };
 use nix::unistd;
 
@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Verb::Status => become_root(&args).and_then(|()| show_status(&args)),
         Verb::Metrics => become_root(&args).and_then(|()| show_metrics(&args)),
         Verb::Flows(flows) => become_root(&args).and_then(|()| show_flows(&args, &flows)),
+        Verb::Dups(dups) => become_root(&args).and_then(|()| show_dups(&args, &dups)),
         Verb::Cleanup => become_root(&args).and_then(|()| clean_up(&args)),
         Verb::Bond(_) | Verb::Vlan(_) | Verb::Dhcp(_) | Verb::P2p(_) => {
             become_root(&args).and_then(|()| client::call(&args, Unanswered::Fail, show))
@@ -100,6 +101,18 @@ fn show_metrics(args: &[OsString]) -> io::Result<u8> {
         Some(status) => Ok(status),
         None => answer(&metrics::render(None, &[], clock::now())),
     }
+}
+
+fn show_dups(args: &[OsString], dups: &Dups) -> io::Result<u8> {
+    if let Some(status) = client::call_running(args, show)? {
+        return Ok(status);
+    }
+    complain("no agent is running: nothing is compared\n");
+    if dups.json {
+        let empty = serde_json::to_string_pretty(&DupReport::default())?;
+        return answer(&format!("{empty}\n"));
+    }
+    Ok(0)
 }
 
 fn show_flows(args: &[OsString], flows: &Flows) -> io::Result<u8> {

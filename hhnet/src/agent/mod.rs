@@ -81,7 +81,7 @@ enum Message {
     /// A command has waited long enough, one way or the other.
     Settled(Outcome),
     /// The programs are loaded, or cannot be.
-    Loaded(Result<crate::xdp::Programs, crate::xdp::XdpError>),
+    Loaded(Result<Box<crate::xdp::Programs>, crate::xdp::XdpError>),
 }
 
 /// Why there is no agent.
@@ -313,7 +313,11 @@ impl Agent {
             Message::Call(_) if self.leaving => {}
             Message::Call(call) => self.obey(call).await,
             Message::Settled(outcome) => self.settle(outcome).await,
-            Message::Loaded(outcome) => self.programs.loaded(outcome),
+            Message::Loaded(outcome) => {
+                self.programs.loaded(outcome);
+                // What has become of links meanwhile.
+                self.look_around().await;
+            }
         }
     }
 }

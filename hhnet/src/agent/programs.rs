@@ -9,7 +9,7 @@ use super::Message;
 use crate::{
     cli,
     link::Device,
-    xdp::{self, Wanted, XdpError},
+    xdp::{self, Situation, Wanted, XdpError},
 };
 
 /// The programs and the links they are wanted on.
@@ -86,12 +86,12 @@ impl Programs {
                 // Attaching tries again, and tells the reason.
                 let _ = programs.prepare_classifier();
             }
-            let _ = outbox.send(Message::Loaded(loaded));
+            let _ = outbox.send(Message::Loaded(loaded.map(Box::new)));
         });
     }
 
     /// The programs are in the kernel, or not.
-    pub(super) fn loaded(&mut self, outcome: Result<xdp::Programs, XdpError>) {
+    pub(super) fn loaded(&mut self, outcome: Result<Box<xdp::Programs>, XdpError>) {
         let State::Loading(waiting) = &mut self.state else {
             // Not wanted any more, or loaded twice; dropping them unloads them.
             return;
@@ -105,7 +105,7 @@ impl Programs {
                 for (device, wanted) in waiting {
                     attach(&mut programs, &mut self.complaints, &device, wanted);
                 }
-                State::Loaded(Box::new(programs))
+                State::Loaded(programs)
             }
             Err(error) => {
                 warn!("{error}");
@@ -136,6 +136,13 @@ impl Programs {
         match &self.state {
             State::Loaded(programs) => Some(programs),
             State::Unloaded | State::Loading(_) | State::Unavailable(_) => None,
+        }
+    }
+
+    /// Tells the programs on a link what distinguishes copies there.
+    pub(super) fn situate(&mut self, device: &Device) {
+        if let State::Loaded(programs) = &mut self.state {
+            situate(programs, device);
         }
     }
 
@@ -190,9 +197,22 @@ fn attach(
         programs.attach(name, index, wanted),
         programs.attach_egress(name, index, wanted),
     ];
+    situate(programs, device);
     // What is received matters more, and the newest complaint is shown.
     for error in attached.into_iter().rev().filter_map(Result::err) {
         warn!("{error}");
         complaints.push((name.clone(), error.to_string()));
+    }
+}
+
+/// Its MAC address, which frames of our own bear that come back, and whether bonding
+/// drops what it receives (`bond_handle_frame`).
+fn situate(programs: &mut xdp::Programs, device: &Device) {
+    let situation = Situation {
+        mac: device.mac,
+        is_inactive: device.port.as_ref().is_some_and(|port| !port.active),
+    };
+    if let Err(error) = programs.set_situation(device.index, situation) {
+        warn!("{error}");
     }
 }

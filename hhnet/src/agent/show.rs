@@ -3,7 +3,7 @@
 
 use super::{Agent, connection::Reply, expect::expect};
 use crate::{
-    cli::Flows,
+    cli::{Dups, Flows, IfName},
     clock,
     link::{Device, LinkError},
     metrics,
@@ -11,6 +11,7 @@ use crate::{
     status::Status,
     xdp::{
         Programs,
+        dups::DupReport,
         expected::{Bond, verdicts},
         report::{Choice, Flow, FlowReport, Member},
     },
@@ -70,7 +71,7 @@ impl Agent {
             }
             return reply.exit(0);
         };
-        let counted = read(programs, &flows, &devices);
+        let counted = read(programs, &flows.members, &devices);
         let links = self.links.clone();
         tokio::spawn(async move {
             match counted {
@@ -91,14 +92,47 @@ impl Agent {
     }
 }
 
+impl Agent {
+    /// What came twice, and why.
+    pub(super) async fn show_dups(&self, dups: &Dups, reply: &Reply) {
+        let Some(programs) = self.programs.loaded_programs() else {
+            reply.complain("no XDP programs are loaded: nothing is compared");
+            if dups.json {
+                reply.answer(json(&DupReport::default()));
+            }
+            return reply.exit(0);
+        };
+        let devices = self.links.devices().await;
+        let report = devices
+            .map_err(|error| error.to_string())
+            .and_then(|devices| {
+                let (members, flows) = read(programs, &[], &devices)?;
+                let report = programs.duplicates(&members, &flows);
+                report.map_err(|error| error.to_string())
+            });
+        match report {
+            Ok(report) => {
+                let text = if dups.json {
+                    json(&report)
+                } else {
+                    report.text()
+                };
+                reply.answer(text.trim_end());
+                reply.exit(0);
+            }
+            Err(reason) => reply.fail(reason),
+        }
+    }
+}
+
 /// Members, each with its bond, and all flows.
 fn read(
     programs: &Programs,
-    wanted: &Flows,
+    wanted: &[IfName],
     devices: &[Device],
 ) -> Result<(Vec<Member>, Vec<Flow>), String> {
     let mut members = programs.members().map_err(|error| error.to_string())?;
-    for name in &wanted.members {
+    for name in wanted {
         if !members.iter().any(|member| member.name == name.as_str()) {
             return Err(format!("nothing is counted on {name}"));
         }
@@ -126,7 +160,7 @@ fn report(members: Vec<Member>, flows: Vec<Flow>, bonds: &[Bond], wanted: &Flows
     }
 }
 
-fn json(report: &FlowReport) -> String {
+fn json(report: &impl serde::Serialize) -> String {
     // Maps with text keys and numbers: nothing in it can fail to be written.
     serde_json::to_string_pretty(report).unwrap_or_default()
 }

@@ -56,6 +56,7 @@ impl Agent {
             Verb::Status => self.show_status(&reply).await,
             Verb::Metrics => self.show_metrics(&reply),
             Verb::Flows(flows) => self.show_flows(flows, reply).await,
+            Verb::Dups(dups) => self.show_dups(&dups, &reply).await,
             // Done by the command itself.
             Verb::Getvips | Verb::Agent => reply.fail("not a question for the agent"),
         }

@@ -63,6 +63,7 @@ impl Agent {
     }
 
     fn link_changed(&mut self, device: &Device) {
+        self.programs.situate(device);
         for session in self
             .sessions
             .iter()

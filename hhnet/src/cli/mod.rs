@@ -68,6 +68,9 @@ pub enum Verb {
         override_usage = "hhnet flows [--top=N] [--by=bytes|packets] [--member=NAME]... [--json]"
     )]
     Flows(Flows),
+    /// Say which frames came twice, and why
+    #[command(override_usage = "hhnet dups [--json]")]
+    Dups(Dups),
     /// Hold leases and counters; started by the other commands when needed
     #[command(hide = true, override_usage = "hhnet agent")]
     Agent,
@@ -78,7 +81,12 @@ impl Verb {
     pub fn changes(&self) -> bool {
         match self {
             Verb::Cleanup | Verb::Bond(_) | Verb::Vlan(_) | Verb::Dhcp(_) | Verb::P2p(_) => true,
-            Verb::Getvips | Verb::Status | Verb::Metrics | Verb::Flows(_) | Verb::Agent => false,
+            Verb::Getvips
+            | Verb::Status
+            | Verb::Metrics
+            | Verb::Flows(_)
+            | Verb::Dups(_)
+            | Verb::Agent => false,
         }
     }
 }
@@ -199,6 +207,14 @@ pub struct Flows {
     /// Show what this member received and sent only; may be given several times
     #[arg(long = "member", value_name = "NAME")]
     pub members: Vec<IfName>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `hhnet dups [--json]`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Dups {
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -59,6 +59,7 @@ fn check(verb: &Verb) -> Result<(), String> {
         | Verb::Status
         | Verb::Metrics
         | Verb::Flows(_)
+        | Verb::Dups(_)
         | Verb::Agent => Ok(()),
     }
 }

@@ -57,6 +57,8 @@ pub enum By {
     Bytes,
     /// Their number.
     Packets,
+    /// How many of them came twice.
+    Dups,
 }
 
 /// A VLAN id that may be used: IEEE 802.1Q reserves 0 and 4095.

@@ -9,6 +9,7 @@
 //! filters stay, on kernels without tcx: [`remove_filters`] finds them.
 
 mod attach;
+pub mod dups;
 mod error;
 mod evicted;
 pub mod expected;
@@ -22,7 +23,11 @@ mod table;
 mod text;
 pub mod xmit_hash;
 
-use std::{fmt, os::fd::AsFd as _, sync::Arc};
+use std::{
+    fmt,
+    os::fd::AsFd as _,
+    sync::{Arc, Mutex},
+};
 
 use aya::{
     Ebpf, EbpfLoader,
@@ -40,6 +45,7 @@ use tracing::debug;
 
 use self::{
     attach::Slot,
+    dups::Examples,
     evicted::Evicted,
     report::Direction,
     table::{Geometry, Table},
@@ -98,6 +104,7 @@ pub struct Programs {
     /// A bit for each slot whose interface bonding does not use.
     inactive: u32,
     evicted: evicted::Shared,
+    examples: Mutex<Examples>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -151,6 +158,7 @@ impl Programs {
             flows_v4: Table::new(&ebpf, names::FLOWS_V4, v4)?,
             flows_v6: Table::new(&ebpf, names::FLOWS_V6, v6)?,
             evicted: Evicted::new(&mut ebpf)?,
+            examples: Examples::new(&mut ebpf)?,
             inactive: 0,
             attachments: Vec::new(),
             slots: Vec::new(),

@@ -115,6 +115,7 @@ fn flow(slots: &[Slot], key: &Key, counts: &Counts, now: Duration) -> Flow {
         transport: Transport::new(attributes),
         packets: counts.count.packets,
         bytes: counts.count.bytes,
+        duplicates: counts.copies.into(),
         age_ms: ago(counts.first),
         idle_ms: ago(counts.last),
         expected: None,

@@ -94,7 +94,7 @@ fn jain(counts: &[u64]) -> f64 {
 }
 
 /// To four digits, which is more than anybody reads.
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }
 

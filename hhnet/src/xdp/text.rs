@@ -43,9 +43,9 @@ impl FlowReport {
 }
 
 /// A heading, and whether its column is of numbers, set to the right.
-type Column = (&'static str, bool);
+pub(super) type Column = (&'static str, bool);
 
-const FLOW_COLUMNS: [Column; 9] = [
+const FLOW_COLUMNS: [Column; 10] = [
     ("MEMBER", false),
     ("DIR", false),
     ("VLAN", true),
@@ -54,10 +54,11 @@ const FLOW_COLUMNS: [Column; 9] = [
     ("DESTINATION", false),
     ("PACKETS", true),
     ("BYTES", true),
+    ("DUPS", true),
     ("INFO", false),
 ];
 
-fn flow_row(flow: &Flow) -> [String; 9] {
+fn flow_row(flow: &Flow) -> [String; 10] {
     let (source_port, destination_port, info) = match flow.transport {
         Transport::Ports {
             source_port,
@@ -85,6 +86,7 @@ fn flow_row(flow: &Flow) -> [String; 9] {
         endpoint(flow.destination, destination_port),
         flow.packets.to_string(),
         flow.bytes.to_string(),
+        flow.duplicates.number().to_string(),
         info,
     ]
 }
@@ -107,7 +109,7 @@ fn member_row(member: &Member, by: By) -> [String; 11] {
     let packets = |counted: Counted| counted.packets.to_string();
     let share = member.share.map(|share| match by {
         By::Bytes => share.bytes,
-        By::Packets => share.packets,
+        By::Packets | By::Dups => share.packets,
     });
     [
         member.name.clone(),
@@ -130,7 +132,7 @@ fn member_row(member: &Member, by: By) -> [String; 11] {
 fn evenness(spread: &Spread, by: By) -> String {
     let (unit, index) = match by {
         By::Bytes => ("bytes", spread.jain_bytes),
-        By::Packets => ("packets", spread.jain_packets),
+        By::Packets | By::Dups => ("packets", spread.jain_packets),
     };
     let done = match spread.direction {
         Direction::In => "received",
@@ -208,7 +210,10 @@ fn left_out(member: &Member) -> String {
 }
 
 /// Rows under headings, columns two spaces apart, no space at a line's end.
-fn table<const N: usize>(columns: &[Column; N], rows: impl Iterator<Item = [String; N]>) -> String {
+pub(super) fn table<const N: usize>(
+    columns: &[Column; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> String {
     let headings = columns.map(|(heading, _)| heading.to_owned());
     let lines: Vec<[String; N]> = std::iter::once(headings).chain(rows).collect();
     let widths: [usize; N] = std::array::from_fn(|column| {
@@ -235,6 +240,36 @@ fn table<const N: usize>(columns: &[Column; N], rows: impl Iterator<Item = [Stri
         text.push('\n');
     }
     text
+}
+
+/// A flow in one line.
+pub(super) fn summary(
+    number: u8,
+    source: IpAddr,
+    destination: IpAddr,
+    transport: Transport,
+) -> String {
+    let name = protocol(number);
+    match transport {
+        Transport::Ports {
+            source_port,
+            destination_port,
+        } => {
+            let source = endpoint(source, Some(source_port));
+            let destination = endpoint(destination, Some(destination_port));
+            format!("{name} {source} to {destination}")
+        }
+        Transport::Icmp {
+            icmp_type,
+            icmp_code,
+            icmp_id,
+        } => {
+            let what = icmp(number, icmp_type, icmp_code, icmp_id);
+            format!("{name} {source} to {destination}, {what}")
+        }
+        Transport::Fragments { .. } => format!("{name} {source} to {destination}, fragments"),
+        Transport::Nothing {} => format!("{name} {source} to {destination}"),
+    }
 }
 
 fn endpoint(address: IpAddr, port: Option<u16>) -> String {
@@ -297,7 +332,7 @@ fn icmp(protocol: u8, kind: u8, code: u8, id: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Mode, spread::Share},
+        super::{Mode, report::Duplicates, spread::Share},
         *,
     };
 
@@ -312,6 +347,7 @@ mod tests {
             transport,
             packets: 7,
             bytes: 1234,
+            duplicates: Duplicates::default(),
             age_ms: 0,
             idle_ms: 0,
             expected: None,
@@ -389,12 +425,12 @@ mod tests {
             total_flows: 9,
         };
         let expected = "\
-MEMBER  DIR  VLAN  PROTO  SOURCE           DESTINATION     PACKETS     BYTES  INFO
-enp2s1  in   1001  tcp    10.0.1.10:40000  10.0.1.1:443          7  98765432
-enp2s1  in      -  icmp   10.0.1.10        10.0.1.1              7      1234  echo request, id 77
-enp2s1  in   1001  udp    [fd00::10]:53    [fd00::1]:5353        7      1234
-enp2s1  in   1001  udp    10.0.1.10        10.0.1.1              7      1234  later fragments
-enp2s1  in   1001  250    10.0.1.10        10.0.1.1              7      1234
+MEMBER  DIR  VLAN  PROTO  SOURCE           DESTINATION     PACKETS     BYTES  DUPS  INFO
+enp2s1  in   1001  tcp    10.0.1.10:40000  10.0.1.1:443          7  98765432     0
+enp2s1  in      -  icmp   10.0.1.10        10.0.1.1              7      1234     0  echo request, id 77
+enp2s1  in   1001  udp    [fd00::10]:53    [fd00::1]:5353        7      1234     0
+enp2s1  in   1001  udp    10.0.1.10        10.0.1.1              7      1234     0  later fragments
+enp2s1  in   1001  250    10.0.1.10        10.0.1.1              7      1234     0
 (5 of 9 flows)
 
 MEMBER  DIR  HOOK    IPV4  IPV6  ARP  LACP  LLDP  OTHER  MALFORMED  SHARE

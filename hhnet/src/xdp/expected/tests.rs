@@ -2,6 +2,7 @@
 //! Which flows are compared with the policy's choice, and with what result.
 
 use super::*;
+use crate::xdp::report::Duplicates;
 
 const PORTS: [&str; 2] = ["enp2s1", "enp2s2"];
 
@@ -31,6 +32,7 @@ fn udp(member: &str, source_port: u16) -> Flow {
         },
         packets: 1,
         bytes: source_port.into(),
+        duplicates: Duplicates::default(),
         age_ms: 100,
         idle_ms: 50,
         expected: None,

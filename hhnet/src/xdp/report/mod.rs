@@ -4,7 +4,7 @@
 use std::{cmp::Reverse, fmt, net::IpAddr};
 
 use hhnet_ebpf::{
-    flow::{Attributes, Count},
+    flow::{Attributes, Copies, Count},
     member::{Kind, MemberCounters},
 };
 use serde::{Deserialize, Serialize};
@@ -134,6 +134,8 @@ pub struct Flow {
     pub packets: u64,
     /// Bytes on the wire, Ethernet header included.
     pub bytes: u64,
+    /// Those of the frames that came before.
+    pub duplicates: Duplicates,
     /// Milliseconds since the first frame.
     pub age_ms: u64,
     /// Milliseconds since the last frame.
@@ -145,6 +147,39 @@ pub struct Flow {
         skip_serializing_if = "Option::is_none"
     )]
     pub expected: Option<Expected>,
+}
+
+/// Frames of a flow that came before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Duplicates {
+    /// To the same member.
+    pub same_member: u64,
+    /// To another member of the bond.
+    pub other_member: u64,
+    /// Echo replies to a request that was answered already, with an identification
+    /// of their own.
+    pub answered_again: u64,
+    /// Usual time since the first, in microseconds.
+    pub delay_us: u64,
+}
+
+impl Duplicates {
+    /// The number of all.
+    pub const fn number(&self) -> u64 {
+        self.same_member + self.other_member + self.answered_again
+    }
+}
+
+impl From<Copies> for Duplicates {
+    fn from(copies: Copies) -> Self {
+        Self {
+            same_member: copies.same.into(),
+            other_member: copies.cross.into(),
+            answered_again: copies.answered.into(),
+            // Sixteenths of 1.024 µs.
+            delay_us: u64::from(copies.delay) * 1024 / 16_000,
+        }
+    }
 }
 
 /// Seen from this machine.
@@ -299,6 +334,7 @@ fn rank(flow: &Flow, by: By) -> impl Ord + use<'_> {
     let size = match by {
         By::Bytes => (flow.bytes, flow.packets),
         By::Packets => (flow.packets, flow.bytes),
+        By::Dups => (flow.duplicates.number(), flow.bytes),
     };
     (Reverse(size), name)
 }

@@ -19,6 +19,7 @@ fn flow(member: &str, bytes: u64, transport: Transport) -> Flow {
         transport,
         packets: 3,
         bytes,
+        duplicates: Duplicates::default(),
         age_ms: 2000,
         idle_ms: 10,
         expected: None,
@@ -94,7 +95,9 @@ fn json_shows_what_the_protocol_has_and_nothing_else() {
         "member": "enp2s1", "direction": "in", "vlan": 1001, "protocol": 6,
         "source": "10.0.1.10", "destination": "10.0.1.1",
         "source_port": 40000, "destination_port": 443,
-        "packets": 3, "bytes": 300, "age_ms": 2000, "idle_ms": 10,
+        "packets": 3, "bytes": 300,
+        "duplicates": {"same_member": 0, "other_member": 0, "answered_again": 0, "delay_us": 0},
+        "age_ms": 2000, "idle_ms": 10,
     });
     assert_eq!(serde_json::to_value(tagged).expect("JSON"), expected);
 

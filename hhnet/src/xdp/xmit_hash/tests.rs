@@ -4,7 +4,7 @@
 #![cfg(target_endian = "little")]
 
 use super::*;
-use crate::xdp::report::Direction;
+use crate::xdp::report::{Direction, Duplicates};
 
 const OURS: Mac = [0x0c, 0x20, 0x12, 0xfe, 0x01, 0x01];
 const THEIRS: Mac = [0xb6, 0x0d, 0x1c, 0x4f, 0x2a, 0x93];
@@ -27,6 +27,7 @@ fn flow(protocol: u8, addresses: (&str, &str), transport: Transport) -> Flow {
         transport,
         packets: 1,
         bytes: 100,
+        duplicates: Duplicates::default(),
         age_ms: 0,
         idle_ms: 0,
         expected: None,
