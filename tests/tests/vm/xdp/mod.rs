@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The XDP programs: they count, and otherwise nobody notices them.
 
+mod dups;
 mod policy;
 mod tc;
 
