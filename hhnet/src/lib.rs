@@ -25,5 +25,6 @@ pub mod offline;
 pub mod runtime;
 pub mod session;
 pub mod status;
+pub mod watch;
 pub mod wire;
 pub mod xdp;

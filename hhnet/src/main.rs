@@ -14,7 +14,7 @@ use hhnet::{
     agent::{self, StartError},
     cli::{self, Dups, Flows, Refusal, Verb},
     client::{self, Unanswered},
-    clock, log, metrics, offline,
+    clock, log, metrics, offline, watch,
     wire::Frame,
     xdp::{dups::DupReport, report::FlowReport},
 };
@@ -37,7 +37,13 @@ fn main() -> ExitCode {
         Verb::Getvips => offline::vips().and_then(|vips| answer(&vips)),
         Verb::Status => become_root(&args).and_then(|()| show_status(&args)),
         Verb::Metrics => become_root(&args).and_then(|()| show_metrics(&args)),
+        Verb::Flows(flows) if flows.watch => {
+            become_root(&args).and_then(|()| watch::flows::run(&args, &flows))
+        }
         Verb::Flows(flows) => become_root(&args).and_then(|()| show_flows(&args, &flows)),
+        Verb::Dups(dups) if dups.watch => {
+            become_root(&args).and_then(|()| watch::dups::run(&args, &dups))
+        }
         Verb::Dups(dups) => become_root(&args).and_then(|()| show_dups(&args, &dups)),
         Verb::Cleanup => become_root(&args).and_then(|()| clean_up(&args)),
         Verb::Bond(_) | Verb::Vlan(_) | Verb::Dhcp(_) | Verb::P2p(_) => {

@@ -16,6 +16,7 @@
 //! | `monitor`   | every change of addresses and routes, as it happens            |
 //! | `xdp`       | an XDP program that is not hhnet's                             |
 //! | `story`     | the demo, as a user would type it                              |
+//! | `terminal`  | a terminal without anybody in front of it                      |
 //! | `bench`     | hhnet against other DHCP clients                               |
 //!
 //! hhnet is only ever seen from outside: argv in; stdout, stderr, exit status
@@ -32,6 +33,7 @@ pub mod netlink;
 pub mod packet;
 pub mod process;
 pub mod story;
+pub mod terminal;
 pub mod wait;
 pub mod wire;
 pub mod xdp;

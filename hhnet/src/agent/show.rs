@@ -63,22 +63,28 @@ impl Agent {
             Err(error) => return reply.fail(error),
         };
         self.see(&devices);
-        let bonds = self.hashing_bonds(&devices);
+        // Who watches is not told what takes a while.
+        let bonds = if flows.watch {
+            Vec::new()
+        } else {
+            self.hashing_bonds(&devices)
+        };
         let Some(programs) = self.programs.loaded_programs() else {
             reply.complain("no XDP programs are loaded: nothing is counted");
-            if flows.json {
+            if flows.json || flows.watch {
                 reply.answer(json(&FlowReport::default()));
             }
             return reply.exit(0);
         };
-        let counted = read(programs, &flows.members, &devices);
+        let wanted: &[_] = if flows.watch { &[] } else { &flows.members };
+        let counted = read(programs, wanted, &devices);
         let links = self.links.clone();
         tokio::spawn(async move {
             match counted {
                 Ok((members, mut counted)) => {
                     expect(&links, &devices, &bonds, &mut counted).await;
                     let report = report(members, counted, &bonds, &flows);
-                    let text = if flows.json {
+                    let text = if flows.json || flows.watch {
                         json(&report)
                     } else {
                         report.text()
@@ -97,7 +103,7 @@ impl Agent {
     pub(super) async fn show_dups(&self, dups: &Dups, reply: &Reply) {
         let Some(programs) = self.programs.loaded_programs() else {
             reply.complain("no XDP programs are loaded: nothing is compared");
-            if dups.json {
+            if dups.json || dups.watch {
                 reply.answer(json(&DupReport::default()));
             }
             return reply.exit(0);
@@ -112,7 +118,7 @@ impl Agent {
             });
         match report {
             Ok(report) => {
-                let text = if dups.json {
+                let text = if dups.json || dups.watch {
                     json(&report)
                 } else {
                     report.text()
@@ -149,12 +155,14 @@ fn read(
 
 fn report(members: Vec<Member>, flows: Vec<Flow>, bonds: &[Bond], wanted: &Flows) -> FlowReport {
     let choice = Choice {
-        top: wanted.top,
+        // The busiest of a second need not be those of all time.
+        top: wanted.top.filter(|_| !wanted.watch),
         by: wanted.by,
         members: wanted.members.iter().map(ToString::to_string).collect(),
     };
     let policies = verdicts(&flows, bonds, &choice);
     FlowReport {
+        at_ms: clock::now().as_millis() as u64,
         policies,
         ..FlowReport::new(members, flows, &choice)
     }

@@ -65,11 +65,11 @@ pub enum Verb {
     Metrics,
     /// Show the flows seen on each member
     #[command(
-        override_usage = "hhnet flows [--top=N] [--by=bytes|packets] [--member=NAME]... [--json]"
+        override_usage = "hhnet flows [--top=N] [--by=bytes|packets] [--member=NAME]... [--watch] [--json]"
     )]
     Flows(Flows),
     /// Say which frames came twice, and why
-    #[command(override_usage = "hhnet dups [--json]")]
+    #[command(override_usage = "hhnet dups [--json] [--watch]")]
     Dups(Dups),
     /// Hold leases and counters; started by the other commands when needed
     #[command(hide = true, override_usage = "hhnet agent")]
@@ -195,7 +195,7 @@ pub struct P2p {
     pub remote: Ipv4Addr,
 }
 
-/// `hhnet flows [--top=N] [--by=bytes|packets] [--member=NAME]... [--json]`
+/// `hhnet flows [--top=N] [--by=bytes|packets] [--member=NAME]... [--watch] [--json]`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Flows {
     /// Show the N busiest flows only
@@ -207,17 +207,23 @@ pub struct Flows {
     /// Show what this member received and sent only; may be given several times
     #[arg(long = "member", value_name = "NAME")]
     pub members: Vec<IfName>,
+    /// Show them anew each second, with packets and bits per second since the last time
+    #[arg(long)]
+    pub watch: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// `hhnet dups [--json]`
+/// `hhnet dups [--json] [--watch]`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Dups {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Show them again each second, until interrupted
+    #[arg(long)]
+    pub watch: bool,
 }
 
 #[cfg(test)]

@@ -39,6 +39,17 @@ fn flags_of_our_own_change_no_default() {
 }
 
 #[test]
+fn members_may_be_several_and_watched() {
+    let line = "flows --watch --member enp2s1 --member=enp2s2 --by packets";
+    let Ok(Verb::Flows(flows)) = ask(line) else {
+        panic!("refused")
+    };
+    let members: Vec<_> = flows.members.iter().map(IfName::as_str).collect();
+    assert_eq!(members, ["enp2s1", "enp2s2"]);
+    assert!(flows.watch && !flows.json);
+}
+
+#[test]
 fn every_policy_is_read_back_from_its_name() {
     for policy in HashPolicy::ALL {
         assert_eq!(policy.name().parse(), Ok(policy));

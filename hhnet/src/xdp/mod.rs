@@ -16,6 +16,7 @@ pub mod expected;
 mod hook;
 mod links;
 mod mode;
+pub mod rates;
 mod read;
 pub mod report;
 mod spread;

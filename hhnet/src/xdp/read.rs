@@ -119,6 +119,7 @@ fn flow(slots: &[Slot], key: &Key, counts: &Counts, now: Duration) -> Flow {
         age_ms: ago(counts.first),
         idle_ms: ago(counts.last),
         expected: None,
+        rate: None,
     }
 }
 

@@ -8,3 +8,4 @@ mod dhcp;
 mod getvips;
 mod point_to_point;
 mod usage;
+mod watch;

@@ -6,7 +6,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use super::{Compared, DupReport, FlowDups, MemberDups};
 use crate::xdp::{
     report::{Direction, Duplicates, Flow, Transport},
-    text,
+    text::words,
 };
 
 /// Flows that are explained one by one.
@@ -100,7 +100,7 @@ impl FlowDups {
             } if self.is_echo() => format!("echo replies from {source}"),
             Transport::Icmp { .. } if self.is_echo() => format!("echo requests from {source}"),
             transport => {
-                let flow = text::summary(self.protocol, source, destination, transport);
+                let flow = words::summary(self.protocol, source, destination, transport);
                 format!("packets of {flow}")
             }
         }

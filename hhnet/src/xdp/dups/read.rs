@@ -24,7 +24,7 @@ use super::{Compared, DupReport, Example, FlowDups, MemberDups};
 use crate::xdp::{
     Programs, XdpError,
     report::{Counted, Direction, Flow, Member, Transport},
-    text,
+    text::words,
 };
 
 /// Examples kept: newer ones push out older ones.
@@ -193,5 +193,5 @@ fn summary(sample: &Sample, bytes: &[u8]) -> String {
         Content::Other => return format!("{:?}", packet.kind).to_lowercase(),
     };
     let transport = Transport::new(attributes);
-    text::summary(attributes.protocol(), source, destination, transport)
+    words::summary(attributes.protocol(), source, destination, transport)
 }

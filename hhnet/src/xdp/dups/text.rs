@@ -2,7 +2,7 @@
 //! `hhnet dups` as text.
 
 use super::{Compared, DupReport, MemberDups};
-use crate::xdp::text::{Column, table};
+use crate::xdp::text::columns::{Column, table};
 
 const COLUMNS: [Column; 10] = [
     ("MEMBER", false),

@@ -36,6 +36,7 @@ fn udp(member: &str, source_port: u16) -> Flow {
         age_ms: 100,
         idle_ms: 50,
         expected: None,
+        rate: None,
     }
 }
 

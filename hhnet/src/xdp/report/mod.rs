@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Mode,
     expected::{Expected, Verdict},
+    rates::Rate,
     spread::{Share, Spread, spread},
 };
 use crate::cli::By;
@@ -19,6 +20,8 @@ use crate::cli::By;
 /// What `hhnet flows` shows, and with `--json` prints.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FlowReport {
+    /// When it was read, in milliseconds since boot.
+    pub at_ms: u64,
     /// Counters of each member and direction.
     pub members: Vec<Member>,
     /// How evenly the members of a bond share a direction, where there are several.
@@ -69,6 +72,9 @@ pub struct Member {
     pub mode: Option<Mode>,
     /// Its part of what the bond received or sent, if it did.
     pub share: Option<Share>,
+    /// How fast its frames went since it was looked at last, if it was.
+    #[serde(flatten)]
+    pub rate: Option<Rate>,
     /// IPv4 packets.
     pub ipv4: Counted,
     /// IPv6 packets.
@@ -147,6 +153,9 @@ pub struct Flow {
         skip_serializing_if = "Option::is_none"
     )]
     pub expected: Option<Expected>,
+    /// How fast it went since it was looked at last, if it was.
+    #[serde(flatten)]
+    pub rate: Option<Rate>,
 }
 
 /// Frames of a flow that came before.
@@ -272,6 +281,7 @@ impl Member {
             direction,
             mode,
             share: None,
+            rate: None,
             ipv4: of(Kind::Ipv4),
             ipv6: of(Kind::Ipv6),
             arp: of(Kind::Arp),
@@ -301,6 +311,7 @@ impl FlowReport {
         flows.sort_by(|a, b| rank(a, choice.by).cmp(&rank(b, choice.by)));
         flows.truncate(choice.top.unwrap_or(total_flows));
         Self {
+            at_ms: 0,
             members,
             spread,
             policies: Vec::new(),
@@ -311,32 +322,38 @@ impl FlowReport {
     }
 }
 
+/// What tells a flow from all others.
+type Name<'a> = (
+    &'a str,
+    Direction,
+    Option<u16>,
+    u8,
+    IpAddr,
+    IpAddr,
+    Transport,
+);
+
+impl Flow {
+    pub(super) fn name(&self) -> Name<'_> {
+        (
+            &self.member,
+            self.direction,
+            self.vlan,
+            self.protocol,
+            self.source,
+            self.destination,
+            self.transport,
+        )
+    }
+}
+
 fn rank(flow: &Flow, by: By) -> impl Ord + use<'_> {
-    let Flow {
-        member,
-        direction,
-        vlan,
-        protocol,
-        source,
-        destination,
-        transport,
-        ..
-    } = flow;
-    let name = (
-        member,
-        direction,
-        vlan,
-        protocol,
-        source,
-        destination,
-        transport,
-    );
     let size = match by {
         By::Bytes => (flow.bytes, flow.packets),
         By::Packets => (flow.packets, flow.bytes),
         By::Dups => (flow.duplicates.number(), flow.bytes),
     };
-    (Reverse(size), name)
+    (Reverse(size), flow.name())
 }
 
 #[cfg(test)]

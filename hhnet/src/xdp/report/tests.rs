@@ -23,6 +23,7 @@ fn flow(member: &str, bytes: u64, transport: Transport) -> Flow {
         age_ms: 2000,
         idle_ms: 10,
         expected: None,
+        rate: None,
     }
 }
 
@@ -114,6 +115,41 @@ fn json_shows_what_the_protocol_has_and_nothing_else() {
     assert_eq!(
         (&echo["vlan"], echo.get("source_port")),
         (&json!(null), None)
+    );
+}
+
+#[test]
+fn a_report_is_read_back_as_it_was_written() {
+    let transports = [
+        Transport::Ports {
+            source_port: 40000,
+            destination_port: 443,
+        },
+        Transport::Icmp {
+            icmp_type: 8,
+            icmp_code: 0,
+            icmp_id: 77,
+        },
+        Transport::Fragments { fragments: true },
+        Transport::Nothing {},
+    ];
+    let mut flows = transports.map(|transport| flow("enp2s1", 300, transport));
+    flows[0].expected = Some(Expected::Member("enp2s2".into()));
+    flows[1].rate = Some(Rate {
+        packets_per_second: 5,
+        bits_per_second: 4000,
+    });
+    let members = vec![Member::new(
+        "enp2s1",
+        Direction::Out,
+        Some(Mode::Tcx),
+        &MemberCounters::default(),
+    )];
+    let report = FlowReport::new(members, flows.to_vec(), &Choice::default());
+    let text = serde_json::to_string(&report).expect("JSON");
+    assert_eq!(
+        serde_json::from_str::<FlowReport>(&text).expect("a report"),
+        report
     );
 }
 

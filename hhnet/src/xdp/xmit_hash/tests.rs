@@ -31,6 +31,7 @@ fn flow(protocol: u8, addresses: (&str, &str), transport: Transport) -> Flow {
         age_ms: 0,
         idle_ms: 0,
         expected: None,
+        rate: None,
     }
 }
 
