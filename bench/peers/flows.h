@@ -6,8 +6,25 @@
 #define WAYS 4
 #define EVICTED_BYTES (1 << 20)
 
-#define WORDS_V4 2
-#define WORDS_V6 5
+struct counts {
+	struct count count;
+	// Of the frames that are copies: of one on the same member, on another, and
+	// the sum of the times between them.
+	__u32 same;
+	__u32 cross;
+	__u64 ticks;
+	__u64 first;
+	__u64 last;
+};
+
+// What is to be counted of a flow.
+struct seen {
+	__u64 bytes;
+	__u64 now;
+	__u32 same;
+	__u32 cross;
+	__u64 ticks;
+};
 
 // An entry is a key and its counts, and takes whole cache lines.
 #define LINE 8
@@ -38,20 +55,14 @@ struct {
 const volatile __u32 BUCKETS_V4 = 1;
 const volatile __u32 BUCKETS_V6 = 1;
 
-ALWAYS_INLINE __u64 mix(__u64 word)
-{
-	__u64 product = word * 0x9e3779b97f4a7c15ULL;
-
-	return product ^ product >> 32;
-}
-
-ALWAYS_INLINE __u64 hash(const __u64 *key, int words)
+// A number of the flow, whichever member it is of.
+ALWAYS_INLINE __u64 digest(const __u64 *key, int words)
 {
 	__u64 hash = 0;
 
-	for (int i = 0; i < words; i++)
+	for (int i = 0; i < words - 1; i++)
 		hash = mix(hash ^ key[i]);
-	return hash;
+	return mix(hash ^ (key[words - 1] & ~(0xffULL << 56 | EGRESS)));
 }
 
 ALWAYS_INLINE int equal(const __u64 *a, const __u64 *b, int words)
@@ -91,35 +102,48 @@ ALWAYS_INLINE void hand_out(__u64 *entry, int words)
 #define STORE(place, value) (*(volatile typeof(place) *)&(place) = (value))
 
 // No packets first, packets last, so that a reader notices.
-ALWAYS_INLINE void replace(__u64 *entry, const __u64 *key, int words, __u64 bytes, __u64 now)
+ALWAYS_INLINE void replace(__u64 *entry, const __u64 *key, int words, const struct seen *seen)
 {
 	struct counts *counts = counts_of(entry, words);
 
 	STORE(counts->count.packets, 0);
 	for (int i = 0; i < words; i++)
 		STORE(entry[i], key[i]);
-	counts->count.bytes = bytes;
-	counts->first = now;
-	counts->last = now;
+	counts->count.bytes = seen->bytes;
+	counts->same = seen->same;
+	counts->cross = seen->cross;
+	counts->ticks = seen->ticks;
+	counts->first = seen->now;
+	counts->last = seen->now;
 	STORE(counts->count.packets, 1);
 }
 
-// Counts a frame of a flow in this CPU's part of a cache.
-ALWAYS_INLINE void count_flow(void *flows, __u32 buckets, const __u64 *key, int words, __u64 bytes)
+ALWAYS_INLINE void count_entry(struct counts *counts, const struct seen *seen)
 {
-	__u64 now = bpf_ktime_get_ns();
+	add(&counts->count, seen->bytes);
+	counts->last = seen->now;
+	if (seen->same | seen->cross) {
+		counts->same += seen->same;
+		counts->cross += seen->cross;
+		counts->ticks += seen->ticks;
+	}
+}
+
+// Counts a frame of a flow in this CPU's part of a cache. `flow` is its digest.
+ALWAYS_INLINE void count_flow(void *flows, __u32 buckets, const __u64 *key, int words, __u64 flow,
+			      const struct seen *seen)
+{
 	__u32 index = bpf_get_smp_processor_id() * buckets;
 	__u64 *bucket, *entry, *oldest;
 
-	index += (__u32)hash(key, words) & (buckets - 1);
+	index += (__u32)(flow + (key[words - 1] >> 54)) & (buckets - 1);
 	bucket = bpf_map_lookup_elem(flows, &index);
 	if (!bucket)
 		return;
 	for (int i = 0; i < WAYS; i++) {
 		entry = bucket + i * ENTRY(words);
 		if (equal(entry, key, words)) {
-			add(&counts_of(entry, words)->count, bytes);
-			counts_of(entry, words)->last = now;
+			count_entry(counts_of(entry, words), seen);
 			return;
 		}
 	}
@@ -131,5 +155,5 @@ ALWAYS_INLINE void count_flow(void *flows, __u32 buckets, const __u64 *key, int 
 	}
 	if (counts_of(oldest, words)->count.packets)
 		hand_out(oldest, words);
-	replace(oldest, key, words, bytes, now);
+	replace(oldest, key, words, seen);
 }

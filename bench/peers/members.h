@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0 OR MIT)
-// Members and their counters: hhnet-ebpf/src/member.rs in C.
+// Members and their counters: member.rs of hhnet-ebpf in C.
 #pragma once
 #include "packet.h"
 
@@ -11,12 +11,6 @@ struct count {
 	__u64 bytes;
 };
 
-struct counts {
-	struct count count;
-	__u64 first;
-	__u64 last;
-};
-
 struct member {
 	struct count kinds[KINDS];
 	struct count lost;
@@ -25,6 +19,7 @@ struct member {
 	__u64 later_fragments;
 };
 
+// Bits 0-7 member slot + 1, 16-63 MAC address.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAX_INTERFACES);
@@ -58,24 +53,25 @@ ALWAYS_INLINE void count_member(const struct packet *packet, __u32 slot, __u64 b
 		return;
 	if (packet->kind < KINDS)
 		add(&counters->kinds[packet->kind], bytes);
-	if (packet->tags > 1)
-		counters->double_tagged++;
-	if (packet->bits & LATER_FRAGMENT)
-		counters->later_fragments++;
+	counters->double_tagged += packet->tags >> 1;
+	counters->later_fragments += packet->key[4] >> 53 & 1;
 }
 
-// The frame, if it came in by an interface that is counted.
-ALWAYS_INLINE int ours(struct xdp_md *ctx, struct frame *frame, __u32 *member_slot)
+// What is known of the interface that the frame came in by; 0 if it is not counted.
+ALWAYS_INLINE __u64 interface_of(struct xdp_md *ctx)
 {
-	__u32 interface = ctx->ingress_ifindex;
-	__u64 *known = bpf_map_lookup_elem(&INTERFACES, &interface);
+	__u32 index = ctx->ingress_ifindex;
+	__u64 *interface = bpf_map_lookup_elem(&INTERFACES, &index);
 
-	if (!known || !(__u8)*known)
-		return 0;
-	*member_slot = (__u8)(*known - 1);
-	frame->start = (void *)(long)ctx->data;
-	frame->end = (void *)(long)ctx->data_end;
-	frame->length = bpf_xdp_get_buff_len(ctx);
-	frame->origin = (__u64)*member_slot << 56;
-	return 1;
+	return interface && (__u8)*interface ? *interface : 0;
+}
+
+ALWAYS_INLINE struct frame frame_of(struct xdp_md *ctx, __u64 interface)
+{
+	return (struct frame){
+		.start = (void *)(long)ctx->data,
+		.end = (void *)(long)ctx->data_end,
+		.length = bpf_xdp_get_buff_len(ctx),
+		.origin = (__u64)(__u8)(interface - 1) << 56,
+	};
 }

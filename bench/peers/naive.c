@@ -8,6 +8,20 @@
 // Nanoseconds in which an equal frame is a copy.
 #define WINDOW 50000000
 
+struct key_v4 {
+	__u64 words[WORDS_V4];
+};
+
+struct key_v6 {
+	__u64 words[WORDS_V6];
+};
+
+struct counts {
+	struct count count;
+	__u64 first;
+	__u64 last;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_PERCPU_HASH);
 	__uint(max_entries, FLOWS);
@@ -49,27 +63,24 @@ ALWAYS_INLINE void count_flow(void *flows, const void *key, __u64 bytes, __u64 n
 	}
 }
 
-// Of the first 64 bytes of the IP packet that are the same in a copy.
+// Of what is the same in a copy: flow, IP header and 64 bytes after it.
 ALWAYS_INLINE __u64 fingerprint(const struct frame *frame, const struct packet *packet)
 {
-	__u64 hash = packet->kind == IPV4 ? packet->v4.words[0] ^ packet->v4.words[1]
-					  : packet->v6.words[3] ^ packet->v6.words[4];
-	__u64 *words = frame->start + 14 + packet->tags * 4 + (packet->kind == IPV4 ? 4 : 0);
+	__u64 hash = mix(packet->key[0] ^ packet->header);
 
+	for (int i = 1; i < WORDS_V6; i++)
+		hash = mix(hash ^ packet->key[i]);
 	for (int i = 0; i < 8; i++) {
-		if ((void *)(words + i + 1) > frame->end)
+		__u64 *word = header(frame, packet->body + i * 8, 8);
+
+		if (!word)
 			break;
-		if (packet->kind == IPV4 && i == 0)
-			hash ^= words[i] & 0xffffffff;
-		else
-			hash ^= words[i];
-		hash *= 0x9e3779b97f4a7c15ULL;
-		hash ^= hash >> 32;
+		hash = mix(hash ^ *word);
 	}
 	return hash;
 }
 
-ALWAYS_INLINE void compare(const struct frame *frame, const struct packet *packet, __u64 now)
+ALWAYS_INLINE void look(const struct frame *frame, const struct packet *packet, __u64 now)
 {
 	__u64 key = fingerprint(frame, packet);
 	__u64 *seen = bpf_map_lookup_elem(&SEEN, &key);
@@ -87,23 +98,27 @@ ALWAYS_INLINE void compare(const struct frame *frame, const struct packet *packe
 
 SEC("xdp.frags") int naive(struct xdp_md *ctx)
 {
+	__u64 interface = interface_of(ctx);
 	struct packet packet;
 	struct frame frame;
-	__u32 slot;
+	struct key_v4 key;
 	__u64 now;
 
-	if (!ours(ctx, &frame, &slot))
+	if (!interface)
 		return XDP_PASS;
+	frame = frame_of(ctx, interface);
 	parse(&frame, &packet);
-	count_member(&packet, slot, frame.length);
+	count_member(&packet, (__u8)(interface - 1), frame.length);
 	if (packet.kind != IPV4 && packet.kind != IPV6)
 		return XDP_PASS;
 	now = bpf_ktime_get_ns();
-	compare(&frame, &packet, now);
-	if (packet.kind == IPV4)
-		count_flow(&NAIVE_V4, &packet.v4, frame.length, now);
-	else
-		count_flow(&NAIVE_V6, &packet.v6, frame.length, now);
+	look(&frame, &packet, now);
+	if (packet.kind == IPV4) {
+		key = (struct key_v4){ { packet.key[0], packet.key[4] } };
+		count_flow(&NAIVE_V4, &key, frame.length, now);
+	} else {
+		count_flow(&NAIVE_V6, packet.key, frame.length, now);
+	}
 	return XDP_PASS;
 }
 

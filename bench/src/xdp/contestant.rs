@@ -116,10 +116,11 @@ pub(super) fn twin(peers: &Peers, geometry: &Geometry) -> Result<Ebpf> {
     Ok(ebpf)
 }
 
-/// The sizes of hhnet's flow tables.
+/// The sizes of hhnet's tables.
 pub(super) struct Geometry {
     entries: [u32; 2],
     buckets: [u32; 2],
+    seen: u32,
 }
 
 impl Geometry {
@@ -128,8 +129,10 @@ impl Geometry {
         let info = hhnet.xdp()?.info()?;
         let cpus = aya::util::nr_cpus().map_err(|(_, error)| error)? as u32;
         let entries = |map| Ok::<_, anyhow::Error>(kernel_maps::named(&info, map)?.max_entries());
+        let seen = entries(names::SEEN)?;
         let entries = [entries(names::FLOWS_V4)?, entries(names::FLOWS_V6)?];
         Ok(Self {
+            seen,
             entries,
             buckets: entries.map(|entries| entries / cpus),
         })
@@ -143,6 +146,8 @@ impl Geometry {
         loader
             .override_global(names::BUCKETS_V4, &self.buckets[0], false)
             .override_global(names::BUCKETS_V6, &self.buckets[1], false)
+            .override_global(names::SEEN_SLOTS, &self.seen, false)
+            .map_max_entries(names::SEEN, self.seen)
             .map_max_entries(names::FLOWS_V4, self.entries[0])
             .map_max_entries(names::FLOWS_V6, self.entries[1])
     }
