@@ -6,13 +6,18 @@
 #define WAYS 4
 #define EVICTED_BYTES (1 << 20)
 
-struct counts {
-	struct count count;
-	// Of the frames that are copies: of one on the same member, on another, and
-	// the sum of the times between them.
+// Frames of a flow that are copies: of one on the same member, on another, answers
+// to what was answered; and the usual time between both, in sixteenths of a tick.
+struct copies {
 	__u32 same;
 	__u32 cross;
-	__u64 ticks;
+	__u32 answered;
+	__u32 delay;
+};
+
+struct counts {
+	struct count count;
+	struct copies copies;
 	__u64 first;
 	__u64 last;
 };
@@ -21,9 +26,7 @@ struct counts {
 struct seen {
 	__u64 bytes;
 	__u64 now;
-	__u32 same;
-	__u32 cross;
-	__u64 ticks;
+	struct copies copies;
 };
 
 // An entry is a key and its counts, and takes whole cache lines.
@@ -99,6 +102,20 @@ ALWAYS_INLINE void hand_out(__u64 *entry, int words)
 	}
 }
 
+ALWAYS_INLINE int are_there(const struct copies *copies)
+{
+	return copies->same | copies->cross | copies->answered;
+}
+
+// Counts one more, and its delay.
+ALWAYS_INLINE void add_copy(struct copies *copies, const struct copies *copy)
+{
+	copies->delay = are_there(copies) ? (copies->delay * 15 + copy->delay) / 16 : copy->delay;
+	copies->same += copy->same;
+	copies->cross += copy->cross;
+	copies->answered += copy->answered;
+}
+
 #define STORE(place, value) (*(volatile typeof(place) *)&(place) = (value))
 
 // No packets first, packets last, so that a reader notices.
@@ -110,9 +127,9 @@ ALWAYS_INLINE void replace(__u64 *entry, const __u64 *key, int words, const stru
 	for (int i = 0; i < words; i++)
 		STORE(entry[i], key[i]);
 	counts->count.bytes = seen->bytes;
-	counts->same = seen->same;
-	counts->cross = seen->cross;
-	counts->ticks = seen->ticks;
+	counts->copies = (struct copies){};
+	if (are_there(&seen->copies))
+		counts->copies = seen->copies;
 	counts->first = seen->now;
 	counts->last = seen->now;
 	STORE(counts->count.packets, 1);
@@ -122,11 +139,8 @@ ALWAYS_INLINE void count_entry(struct counts *counts, const struct seen *seen)
 {
 	add(&counts->count, seen->bytes);
 	counts->last = seen->now;
-	if (seen->same | seen->cross) {
-		counts->same += seen->same;
-		counts->cross += seen->cross;
-		counts->ticks += seen->ticks;
-	}
+	if (are_there(&seen->copies))
+		add_copy(&counts->copies, &seen->copies);
 }
 
 // Counts a frame of a flow in this CPU's part of a cache. `flow` is its digest.

@@ -32,12 +32,13 @@ ALWAYS_INLINE void tell(struct xdp_md *ctx, __u64 verdict)
 ALWAYS_INLINE struct seen seen_of(const struct frame *frame, const struct finding *finding,
 				  __u64 now)
 {
-	struct seen seen = { frame->length, now, 0, 0, finding->delay };
+	struct seen seen = { frame->length, now, { .delay = finding->delay << 4 } };
 
 	if (is_copy(finding)) {
-		seen.same = finding->verdict & 1;
-		seen.cross = 1 - seen.same;
+		seen.copies.same = finding->verdict & 1;
+		seen.copies.cross = 1 - seen.copies.same;
 	}
+	seen.copies.answered = finding->verdict == ANSWERED;
 	return seen;
 }
 

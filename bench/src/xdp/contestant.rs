@@ -5,7 +5,7 @@ use std::{path::PathBuf, str::FromStr};
 
 use anyhow::{Context as _, Result};
 use aya::{Ebpf, EbpfLoader, programs::ProgramFd};
-use hhnet::xdp::{Programs, Wanted};
+use hhnet::xdp::{Clock, Programs, Wanted};
 use hhnet_ebpf::names;
 
 use super::{
@@ -106,13 +106,21 @@ pub(super) fn hhnet() -> Result<Programs> {
 
 /// The same program in C, with maps of the same size.
 pub(super) fn twin(peers: &Peers, geometry: &Geometry) -> Result<Ebpf> {
+    let mut ebpf = load_twin(peers, geometry, Clock::Kernel)?;
+    peers::count_interface(&mut ebpf, place::index("lo")?, peers::FIRST)?;
+    Ok(ebpf)
+}
+
+/// The same, as yet counting nothing.
+pub(super) fn load_twin(peers: &Peers, geometry: &Geometry, clock: Clock) -> Result<Ebpf> {
+    let is_trace = u32::from(clock == Clock::Trace);
     let mut loader = EbpfLoader::new();
+    loader.override_global(names::TRACE, &is_trace, true);
     let loader = geometry.apply(&mut loader);
     let mut ebpf = loader
         .load(&peers.read("twin")?)
         .context("loading twin.o")?;
     peers::xdp(&mut ebpf, None)?;
-    peers::count_loopback(&mut ebpf)?;
     Ok(ebpf)
 }
 
@@ -157,7 +165,7 @@ impl Geometry {
 pub(super) fn naive(peers: &Peers) -> Result<Ebpf> {
     let mut ebpf = Ebpf::load(&peers.read("naive")?).context("loading naive.o")?;
     peers::xdp(&mut ebpf, None)?;
-    peers::count_loopback(&mut ebpf)?;
+    peers::count_interface(&mut ebpf, place::index("lo")?, peers::FIRST)?;
     Ok(ebpf)
 }
 

@@ -103,7 +103,7 @@ fn receivers(peers: &Peers) -> Result<[Receiver; 4]> {
         let mut loader = EbpfLoader::new();
         let loader = geometry.apply(&mut loader);
         let mut ebpf = loader.load(&answer::dropping(object)?)?;
-        peers::count_interface(&mut ebpf, place::index(INPUT)?)?;
+        peers::count_interface(&mut ebpf, place::index(INPUT)?, peers::FIRST)?;
         Ok::<_, anyhow::Error>(Receiver {
             name,
             ebpf,

@@ -13,6 +13,7 @@ mod memory;
 mod peers;
 mod place;
 mod read;
+mod same;
 mod table;
 mod traffic;
 mod turns;
@@ -26,7 +27,7 @@ use crate::report::Figure;
 /// The parts of the benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// Nanoseconds per frame, in test runs
+    /// Whether the program and its twin agree, and nanoseconds per frame, in test runs
     Cost,
     /// Frames per second on a veth pair
     Live,
@@ -64,7 +65,10 @@ pub fn run(plan: &Plan, print: &mut impl FnMut(&str)) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for part in &plan.parts {
         figures.extend(match part {
-            Part::Cost => cost::run(peers, *rounds, &plan.outsiders, print)?,
+            Part::Cost => {
+                same::run(peers, print)?;
+                cost::run(peers, *rounds, &plan.outsiders, print)?
+            }
             Part::Live => live::run(peers, *rounds, print)?,
             Part::Read => read::run(peers, *rounds, print)?,
             Part::Load => load::run(peers, *rounds, &plan.elsewhere, print)?,

@@ -44,21 +44,18 @@ pub(super) fn xdp<'a>(ebpf: &'a mut Ebpf, name: Option<&str>) -> Result<&'a mut 
     Ok(program)
 }
 
-/// Has what comes in by the loopback interface counted, of the first member.
-pub(super) fn count_loopback(ebpf: &mut Ebpf) -> Result<()> {
-    count_interface(ebpf, place::index("lo")?)
-}
-
-/// The same of any interface.
-pub(super) fn count_interface(ebpf: &mut Ebpf, interface: u32) -> Result<()> {
+/// Has what comes in by an interface counted.
+pub(super) fn count_interface(ebpf: &mut Ebpf, index: u32, interface: Interface) -> Result<()> {
     let map = ebpf.map_mut(names::INTERFACES);
     let map = map.context("the object has no member slots")?;
     let mut interfaces = Array::<_, u64>::try_from(map)?;
-    let first = Interface::new(0, None);
     interfaces
-        .set(interface, first.0, 0)
+        .set(index, interface.0, 0)
         .context("giving a member slot")
 }
+
+/// An interface that is counted, as the only one.
+pub(super) const FIRST: Interface = Interface::new(0, None);
 
 /// The programs of `driver.c`, which make each frame from the one before.
 pub(super) struct Driver {
