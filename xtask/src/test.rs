@@ -153,7 +153,10 @@ fn programs(workspace: &Workspace, filter: &[String]) -> Result<Summary> {
     let mut cargo = workspace.cargo();
     // Not by `--package`, which would choose other features and build everything anew.
     cargo.args(["test", "--no-fail-fast"]);
-    cargo.args(["--test", "xdp_testrun", "--test", "tc_testrun", "--"]);
+    for target in ["xdp_testrun", "tc_testrun", "dups_testrun"] {
+        cargo.args(["--test", target]);
+    }
+    cargo.arg("--");
     let (status, output) = process::watched(cargo.args(filter))?;
     Ok(Summary::read(&output, status.success()))
 }
