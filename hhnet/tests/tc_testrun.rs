@@ -60,9 +60,20 @@ fn classifiers_and_xdp_count_the_same() {
             let mut theirs = member(&native, "enp2s1", Direction::In);
             let ours = member(&classified, "enp2s2", Direction::In);
             (theirs.name, theirs.mode) = (ours.name.clone(), ours.mode);
+            theirs.ifindex = ours.ifindex;
+            assert_eq!(ours, theirs);
+            let [theirs, ours] = [&native, &classified].map(strong_copies);
+            assert!(theirs > 0);
             assert_eq!(ours, theirs);
         });
     }
+}
+
+/// Copies that were found for certain: every frame was sent twice.
+fn strong_copies(programs: &Programs) -> u64 {
+    let members = programs.members().expect("members");
+    let report = programs.duplicates(&members, &[]).expect("duplicates");
+    report.total.strong_same_member
 }
 
 /// What one end sends is what the other receives, and nothing of it is taken for
