@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The programs that take turns.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{fs, path::PathBuf, str::FromStr};
 
 use anyhow::{Context as _, Result};
 use aya::{Ebpf, EbpfLoader, programs::ProgramFd};
@@ -63,7 +63,8 @@ pub(super) const TWIN: usize = 5;
 /// All programs, newly loaded, so that their tables are empty; outsiders last.
 pub(super) fn all(peers: &Peers, outsiders: &[Outsider]) -> Result<Vec<Contestant>> {
     let mut hhnet = hhnet()?;
-    let twin = twin(peers, &Geometry::of(&mut hhnet)?)?;
+    let geometry = Geometry::of(&mut hhnet)?;
+    let twin = twin(peers, &geometry)?;
     let naive = naive(peers)?;
     let named = |name: &str, way| Contestant {
         name: name.to_owned(),
@@ -78,20 +79,38 @@ pub(super) fn all(peers: &Peers, outsiders: &[Outsider]) -> Result<Vec<Contestan
         named("C twin", Way::Peer(twin, None)),
     ];
     for outsider in outsiders {
-        all.push(outsider.load()?);
+        all.push(outsider.load(&geometry)?);
     }
     Ok(all)
 }
 
 impl Outsider {
-    fn load(&self) -> Result<Contestant> {
-        let file = self.file.display();
-        let mut ebpf = Ebpf::load_file(&self.file).with_context(|| format!("loading {file}"))?;
-        peers::xdp(&mut ebpf, self.program.as_deref()).with_context(|| file.to_string())?;
+    /// The object.
+    pub(super) fn read(&self) -> Result<Vec<u8>> {
+        let file = &self.file;
+        fs::read(file).with_context(|| format!("reading {}", file.display()))
+    }
+
+    /// The file's name.
+    pub(super) fn stem(&self) -> String {
         let stem = self.file.file_stem().unwrap_or_default();
-        let name = self.program.clone();
+        stem.to_string_lossy().into_owned()
+    }
+
+    /// Another build of hhnet's gets tables of the same size, and counts as hhnet.
+    fn load(&self, geometry: &Geometry) -> Result<Contestant> {
+        let file = self.file.display();
+        let mut loader = EbpfLoader::new();
+        let loader = geometry.apply(&mut loader);
+        let mut ebpf = loader
+            .load(&self.read()?)
+            .with_context(|| file.to_string())?;
+        peers::xdp(&mut ebpf, self.program.as_deref()).with_context(|| file.to_string())?;
+        if ebpf.map(names::INTERFACES).is_some() {
+            peers::count_interface(&mut ebpf, place::index("lo")?, peers::FIRST)?;
+        }
         Ok(Contestant {
-            name: name.unwrap_or_else(|| stem.to_string_lossy().into_owned()),
+            name: self.stem(),
             way: Way::Peer(ebpf, self.program.clone()),
         })
     }

@@ -15,7 +15,7 @@ use aya::{
 use hhnet::xdp::Programs;
 use hhnet_ebpf::names;
 
-use super::{peers::Peers, place, table::Table, turns::median};
+use super::{contestant::Outsider, peers::Peers, place, table::Table, turns::median};
 use crate::report::{Figure, Goal};
 
 /// One program in one kernel.
@@ -67,10 +67,17 @@ impl FromStr for Loaded {
 const OURS: [&str; 3] = [names::XDP_PROGRAM, names::TC_INGRESS, names::TC_EGRESS];
 
 /// Loads each program of hhnet's, and its peers, into this kernel.
-pub(super) fn here(peers: &Peers) -> Result<Vec<Loaded>> {
+pub(super) fn here(peers: &Peers, outsiders: &[Outsider]) -> Result<Vec<Loaded>> {
     let mut loaded = all_of(hhnet::xdp::OBJECT)?;
     for peer in ["twin", "naive"] {
         loaded.extend(all_of(&peers.read(peer)?)?);
+    }
+    for outsider in outsiders {
+        let theirs = all_of(&outsider.read()?)?;
+        loaded.extend(theirs.into_iter().map(|loaded| Loaded {
+            program: format!("{} of {}", loaded.program, outsider.stem()),
+            ..loaded
+        }));
     }
     loaded.sort_by_key(|loaded| {
         OURS.iter()
@@ -113,10 +120,11 @@ fn load(program: &mut Program) -> Result<(Duration, ProgramInfo)> {
 pub(super) fn run(
     peers: &Peers,
     rounds: usize,
+    outsiders: &[Outsider],
     elsewhere: &[Loaded],
     print: &mut impl FnMut(&str),
 ) -> Result<Vec<Figure>> {
-    let here = here(peers)?;
+    let here = here(peers, outsiders)?;
     let all: Vec<&Loaded> = here.iter().chain(elsewhere).collect();
     print(&table(&all));
     let mut figures = Vec::new();

@@ -71,7 +71,7 @@ pub fn run(plan: &Plan, print: &mut impl FnMut(&str)) -> Result<Vec<Figure>> {
             }
             Part::Live => live::run(peers, *rounds, print)?,
             Part::Read => read::run(peers, *rounds, print)?,
-            Part::Load => load::run(peers, *rounds, &plan.elsewhere, print)?,
+            Part::Load => load::run(peers, *rounds, &plan.outsiders, &plan.elsewhere, print)?,
             Part::Memory => memory::run(print)?,
         });
     }
@@ -83,5 +83,5 @@ pub fn run(plan: &Plan, print: &mut impl FnMut(&str)) -> Result<Vec<Figure>> {
 /// # Errors
 /// Without root, or if the kernel refuses a program.
 pub fn load_here(peers: &Peers) -> Result<Vec<Loaded>> {
-    load::here(peers)
+    load::here(peers, &[])
 }

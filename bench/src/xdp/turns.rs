@@ -28,6 +28,11 @@ impl Rounds {
             .map(Self)
     }
 
+    /// Adds the rounds of others of the same names.
+    pub(super) fn extend(&mut self, Self(rounds): Self) {
+        self.0.extend(rounds);
+    }
+
     /// The median, over all rounds, of what `value` makes of one round: a ratio of
     /// two contestants, for example.
     pub(super) fn median(&self, value: impl Fn(&[f64]) -> f64) -> f64 {
