@@ -7,6 +7,8 @@
 //! that has to make room is handed out first.
 
 use core::ptr;
+#[cfg(not(target_arch = "bpf"))]
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{
     flow::{Attributes, Copies, Count, Counts, KeyV4, KeyV6},
@@ -181,6 +183,33 @@ impl<K: Copy + PartialEq> Entry<K> {
         };
         (record.counts.count.packets != 0 && record.key == key).then_some(record)
     }
+
+    /// Makes the flow nobody's if it is of `member`, which no program counts for
+    /// any more. One word changes at once, and only if it still is that flow's: an
+    /// eBPF program that gives the entry to another at this moment prevails.
+    ///
+    /// # Safety
+    /// `entry` must point to an entry in writable memory that stays mapped.
+    #[cfg(not(target_arch = "bpf"))]
+    pub unsafe fn disown(entry: *mut Self, member: u8)
+    where
+        K: Key,
+    {
+        // SAFETY: readable by the caller's word.
+        let Some(record) = (unsafe { Self::read(entry) }) else {
+            return;
+        };
+        let attributes = record.key.attributes();
+        if attributes.member() == member {
+            // SAFETY: the last word of a key, which is an array of words.
+            let word = unsafe {
+                let key = &raw mut (*entry).record.key;
+                AtomicU64::from_ptr(key.cast::<u64>().add(size_of::<K>() / 8 - 1))
+            };
+            let (old, new) = (attributes.0, attributes.disowned().0);
+            let _ = word.compare_exchange(old, new, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A store the compiler does not move.
@@ -244,6 +273,28 @@ mod tests {
             (2, 20)
         );
         assert_eq!((first.counts.first, first.counts.last), (1, 5));
+    }
+
+    #[test]
+    fn a_disowned_flow_is_nobodys_and_not_found_again() {
+        let of = |slot: u64| KeyV4([7, slot << 56 | 1 << 55]);
+        let mut bucket = Bucket::default();
+        let count = |bucket: &mut Bucket<KeyV4>, slot, now| {
+            bucket.count(&of(slot), &one(10, now), |_| panic!("there is room"));
+        };
+        count(&mut bucket, 1, 1);
+        count(&mut bucket, 2, 2);
+        for entry in &mut bucket.entries {
+            // SAFETY: a reference to an entry.
+            unsafe { Entry::disown(entry, 1) };
+        }
+        count(&mut bucket, 1, 3);
+        let found = bucket.entries.map(|entry| {
+            let Record { key, counts } = entry.record;
+            let owner = (!key.attributes().is_nobodys()).then(|| key.attributes().member());
+            (owner, counts.count.packets)
+        });
+        assert_eq!(found, [(None, 1), (Some(2), 1), (Some(1), 1), (Some(0), 0)]);
     }
 
     #[test]

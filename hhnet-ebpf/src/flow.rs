@@ -64,6 +64,8 @@ impl Attributes {
     pub(crate) const LATER_FRAGMENT: u64 = 1 << 53;
     pub(crate) const EGRESS: u64 = 1 << 54;
     const ALWAYS: u64 = 1 << 55;
+    /// A member slot that there is not.
+    const NOBODY: u8 = 0xff;
 
     /// Adds the ports, source in the upper half, and the protocol to the other
     /// bits.
@@ -114,6 +116,16 @@ impl Attributes {
     #[inline(always)]
     pub(crate) const fn origin(self) -> u64 {
         self.0 >> 54
+    }
+
+    /// The same for no member at all: for flows that are to be forgotten.
+    pub const fn disowned(self) -> Self {
+        Self(self.0 | (Self::NOBODY as u64) << 56)
+    }
+
+    /// Whether the flow is to be forgotten.
+    pub const fn is_nobodys(self) -> bool {
+        self.member() == Self::NOBODY
     }
 
     /// The member the frame passed.

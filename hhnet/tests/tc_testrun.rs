@@ -19,7 +19,7 @@ use aya::programs::{TestRun as _, TestRunOptions};
 use cable::{cable, flows, member, send, tc, wait_for};
 use hhnet::xdp::{
     Mode, Options, Programs, Wanted, has_tcx, remove_filters,
-    report::{Direction, Transport},
+    report::{Direction, Member, Transport},
 };
 use netns::{in_netns, index, ip};
 use nix::{
@@ -57,10 +57,14 @@ fn classifiers_and_xdp_count_the_same() {
             let [theirs, ours] = [&native, &classified].map(|p| flows(p, Direction::In));
             assert!(theirs.iter().any(|flow| flow.contains("Some(1001)")));
             assert_eq!(ours, theirs);
-            let mut theirs = member(&native, "enp2s1", Direction::In);
+            let theirs = member(&native, "enp2s1", Direction::In);
             let ours = member(&classified, "enp2s2", Direction::In);
-            (theirs.name, theirs.mode) = (ours.name.clone(), ours.mode);
-            theirs.ifindex = ours.ifindex;
+            let theirs = Member {
+                name: ours.name.clone(),
+                ifindex: ours.ifindex,
+                mode: ours.mode,
+                ..theirs
+            };
             assert_eq!(ours, theirs);
             let [theirs, ours] = [&native, &classified].map(strong_copies);
             assert!(theirs > 0);

@@ -2,10 +2,7 @@
 //! Programs on links, and where they are.
 
 use aya::{Pod, maps::Array};
-use hhnet_ebpf::{
-    member::{Interface, MAX_INTERFACES, MAX_MEMBERS},
-    names,
-};
+use hhnet_ebpf::{member::Interface, names};
 use tracing::info;
 
 use super::{
@@ -30,14 +27,6 @@ pub struct Attachment {
     hook: Hook,
 }
 
-/// The interface a member slot stands for. Slots are never given to another
-/// interface, so that flows keep the name they were counted under.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Slot {
-    pub(super) name: String,
-    pub(super) ifindex: u32,
-}
-
 /// What tells copies of a frame that an interface gets from others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Situation {
@@ -53,7 +42,7 @@ impl Programs {
     ///
     /// # Errors
     /// If the driver (or a program of somebody else's) does not let us attach in
-    /// the wanted mode, or after [`MAX_MEMBERS`] different interfaces.
+    /// the wanted mode, or if as many interfaces are counted as there are slots for.
     pub fn attach(&mut self, name: &str, ifindex: u32, wanted: Wanted) -> Result<Mode, XdpError> {
         let step = format!("attaching the XDP program to {name}");
         self.attach_to((name, ifindex), Direction::In, wanted)
@@ -137,7 +126,8 @@ impl Programs {
         Err(why(&refused))
     }
 
-    /// Takes the programs off the interface. What they counted stays readable.
+    /// Takes the programs off the interface. What they counted stays readable, until
+    /// another interface takes its place.
     ///
     /// # Errors
     /// If no program of ours is on it, or the kernel refuses.
@@ -149,6 +139,7 @@ impl Programs {
             return Err(XdpError::because(step, "none attached by this process"));
         };
         info!(interface = name, "programs detached");
+        self.leave(ifindex);
         detached.into_iter().for_each(|a| drop(a.hook));
         self.set_interface(ifindex, Interface::NONE)
     }
@@ -165,26 +156,6 @@ impl Programs {
     /// Where programs are attached, in the order of attaching.
     pub fn attachments(&self) -> impl Iterator<Item = &Attachment> {
         self.attachments.iter()
-    }
-
-    fn slot_of(&mut self, name: &str, ifindex: u32) -> Result<u8, String> {
-        if ifindex >= MAX_INTERFACES {
-            return Err(format!(
-                "interface index {ifindex} is not below {MAX_INTERFACES}"
-            ));
-        }
-        let slot = Slot {
-            name: name.to_owned(),
-            ifindex,
-        };
-        if let Some(position) = self.slots.iter().position(|s| *s == slot) {
-            return Ok(position as u8);
-        }
-        if self.slots.len() >= MAX_MEMBERS as usize {
-            return Err(format!("{MAX_MEMBERS} interfaces were counted already"));
-        }
-        self.slots.push(slot);
-        Ok((self.slots.len() - 1) as u8)
     }
 
     fn set_interface(&mut self, ifindex: u32, value: Interface) -> Result<(), XdpError> {
@@ -216,7 +187,7 @@ impl Programs {
         Ok(())
     }
 
-    fn set<V: Pod>(&mut self, name: &str, index: u32, value: V) -> Result<(), XdpError> {
+    pub(super) fn set<V: Pod>(&mut self, name: &str, index: u32, value: V) -> Result<(), XdpError> {
         let map = self
             .ebpf
             .map_mut(name)

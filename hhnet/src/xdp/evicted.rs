@@ -13,7 +13,7 @@ use aya::{
 use hhnet_ebpf::{
     cache::Record,
     flow::{Attributes, Count, Counts, KeyV4, KeyV6},
-    member::MAX_COUNTERS,
+    member::{self, MAX_COUNTERS},
     names,
 };
 
@@ -85,6 +85,16 @@ impl Archive {
         merge(self.flows.entry(key).or_default(), counts);
     }
 
+    /// Forgets the flows of a member.
+    pub(super) fn forget(&mut self, member: u8) {
+        self.flows
+            .retain(|key, _| key.attributes().member() != member);
+        for is_egress in [false, true] {
+            let index = member::counters(member, is_egress) as usize;
+            self.unlisted[index] = Unlisted::default();
+        }
+    }
+
     fn sum_up_smaller_half(&mut self) {
         let mut flows: Vec<_> = self.flows.drain().collect();
         let half = flows.len() / 2;
@@ -127,10 +137,15 @@ impl Evicted {
     pub(super) fn read(&mut self) {
         for _ in 0..MAX_READ {
             let Some(item) = self.ring.next() else { return };
-            if let Some(Record { key, counts }) = record(&item) {
-                self.archive.add(Key::V4(key), &counts);
+            let (key, counts) = if let Some(Record { key, counts }) = record(&item) {
+                (Key::V4(key), counts)
             } else if let Some(Record { key, counts }) = record(&item) {
-                self.archive.add(Key::V6(key), &counts);
+                (Key::V6(key), counts)
+            } else {
+                continue;
+            };
+            if !key.attributes().is_nobodys() {
+                self.archive.add(key, &counts);
             }
         }
     }
@@ -195,6 +210,24 @@ mod tests {
                 last: 9
             }
         );
+    }
+
+    #[test]
+    fn a_forgotten_members_flows_are_gone_and_no_others() {
+        let mut archive = Archive::default();
+        let of = |slot: u64, number| Key::V4(KeyV4([number, slot << 56 | 1 << 55]));
+        for number in 0..10 {
+            archive.add(of(1, number), &counts(10, 0, 0));
+            archive.add(of(2, number), &counts(10, 0, 0));
+        }
+        let sums = [1, 2, 1 + 32].map(|index| {
+            archive.unlisted[index].flows = 3;
+            index
+        });
+        archive.forget(1);
+        assert_eq!(archive.flows.len(), 10);
+        assert!(archive.flows.contains_key(&of(2, 0)));
+        assert_eq!(sums.map(|index| archive.unlisted[index].flows), [0, 3, 0]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod mode;
 pub mod rates;
 mod read;
 pub mod report;
+mod slots;
 mod spread;
 mod table;
 mod text;
@@ -44,19 +45,19 @@ use tokio::{
 };
 use tracing::debug;
 
-use self::{
-    attach::Slot,
-    dups::Examples,
-    evicted::Evicted,
-    report::Direction,
-    table::{Geometry, Table},
-};
 pub use self::{
     attach::{Attachment, Situation},
     error::XdpError,
     hook::{has_tcx, remove_filters},
     links::detach_link_of,
     mode::{Mode, Wanted},
+};
+use self::{
+    dups::Examples,
+    evicted::Evicted,
+    report::Direction,
+    slots::Slot,
+    table::{Geometry, Table},
 };
 
 /// The eBPF object, for those who load it in a way of their own, as benchmarks do.

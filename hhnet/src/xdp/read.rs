@@ -13,9 +13,10 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::{
     Programs, XdpError,
-    attach::{Attachment, Slot},
+    attach::Attachment,
     evicted::{self, Key, Unlisted},
     report::{Direction, Flow, Member, Transport},
+    slots::Slot,
 };
 
 impl Programs {

@@ -3,8 +3,11 @@
 
 use std::{marker::PhantomData, num::NonZeroUsize, os::fd::AsFd as _, ptr::NonNull};
 
-use aya::{Ebpf, maps::Map};
-use hhnet_ebpf::cache::{Bucket, Entry, Record, WAYS};
+use aya::{
+    Ebpf,
+    maps::{Map, MapData},
+};
+use hhnet_ebpf::cache::{Bucket, Entry, Key, Record, WAYS};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 use super::XdpError;
@@ -46,8 +49,7 @@ impl Geometry {
 /// A flow cache in this process's address space.
 #[derive(Debug)]
 pub(super) struct Table<K> {
-    address: NonNull<libc::c_void>,
-    length: NonZeroUsize,
+    memory: Memory,
     entries: usize,
     keys: PhantomData<K>,
 }
@@ -57,7 +59,7 @@ unsafe impl<K> Send for Table<K> {}
 // SAFETY: as above.
 unsafe impl<K> Sync for Table<K> {}
 
-impl<K: Copy + PartialEq> Table<K> {
+impl<K: Key + PartialEq> Table<K> {
     /// Maps the array called `name`, which has `buckets` entries.
     pub(super) fn new(ebpf: &Ebpf, name: &str, buckets: u32) -> Result<Self, XdpError> {
         let Some(Map::Array(map)) = ebpf.map(name) else {
@@ -66,23 +68,9 @@ impl<K: Copy + PartialEq> Table<K> {
         let entries = buckets as usize * WAYS;
         let length = NonZeroUsize::new(buckets as usize * size_of::<Bucket<K>>());
         let length = length.ok_or_else(|| XdpError::because(name, "no buckets"))?;
-        // SAFETY: a new mapping where the kernel chooses; of an array's memory,
-        // which the kernel keeps as long as it is mapped.
-        let mapped = unsafe {
-            mmap(
-                None,
-                length,
-                ProtFlags::PROT_READ,
-                MapFlags::MAP_SHARED,
-                map.fd().as_fd(),
-                0,
-            )
-        };
-        let address =
-            mapped.map_err(|error| XdpError::new(format!("mapping eBPF map {name}"), &error))?;
+        let memory = Memory::map(map, name, length, ProtFlags::PROT_READ)?;
         Ok(Self {
-            address,
-            length,
+            memory,
             entries,
             keys: PhantomData,
         })
@@ -90,17 +78,58 @@ impl<K: Copy + PartialEq> Table<K> {
 
     /// The flows of all CPUs; one that several CPUs saw comes several times.
     pub(super) fn records(&self) -> impl Iterator<Item = Record<K>> {
-        let first = self.address.cast::<Entry<K>>();
-        (0..self.entries).filter_map(move |index| {
+        let first = self.memory.address.cast::<Entry<K>>();
+        let records = (0..self.entries).filter_map(move |index| {
             // SAFETY: inside the mapping, which lives as long as `self`.
             unsafe { Entry::read(first.add(index).as_ptr()) }
-        })
+        });
+        records.filter(|record| !record.key.attributes().is_nobodys())
+    }
+
+    /// Forgets the flows of a member that no program counts for.
+    pub(super) fn disown(&self, ebpf: &Ebpf, name: &str, member: u8) -> Result<(), XdpError> {
+        let Some(Map::Array(map)) = ebpf.map(name) else {
+            return Err(XdpError::missing("array", name));
+        };
+        // Otherwise it is only read, and nothing of ours can write to it.
+        let flags = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let memory = Memory::map(map, name, self.memory.length, flags)?;
+        let first = memory.address.cast::<Entry<K>>();
+        for index in 0..self.entries {
+            // SAFETY: inside the mapping, which is as long as the other one.
+            unsafe { Entry::disown(first.add(index).as_ptr(), member) };
+        }
+        Ok(())
     }
 }
 
-impl<K> Drop for Table<K> {
+/// A map's memory.
+#[derive(Debug)]
+struct Memory {
+    address: NonNull<libc::c_void>,
+    length: NonZeroUsize,
+}
+
+impl Memory {
+    fn map(
+        map: &MapData,
+        name: &str,
+        length: NonZeroUsize,
+        flags: ProtFlags,
+    ) -> Result<Self, XdpError> {
+        let fd = map.fd().as_fd();
+        // SAFETY: a new mapping where the kernel chooses; of an array's memory,
+        // which the kernel keeps as long as it is mapped.
+        let mapped = unsafe { mmap(None, length, flags, MapFlags::MAP_SHARED, fd, 0) };
+        let address =
+            mapped.map_err(|error| XdpError::new(format!("mapping eBPF map {name}"), &error))?;
+        Ok(Self { address, length })
+    }
+}
+
+impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: the mapping made by `new`; no iterator outlives `self`.
+        // SAFETY: the mapping made by `map`; nothing that reads it outlives `self`.
         let result = unsafe { munmap(self.address, self.length.get()) };
         debug_assert_eq!(result, Ok(()));
     }

@@ -48,6 +48,13 @@ impl Examples {
         Ok(Mutex::new(Self { ring, kept }))
     }
 
+    /// Forgets the examples of a member slot.
+    pub(in crate::xdp) fn forget(&mut self, slot: u8) {
+        let _ = self.read();
+        let others = |sample: &Sample| sample.member != slot && sample.original != slot;
+        self.kept.retain(others);
+    }
+
     /// Reads what is in the ring; programs put there ten a second at most.
     fn read(&mut self) -> impl Iterator<Item = &Sample> {
         while let Some(item) = self.ring.next() {
@@ -86,10 +93,11 @@ impl Programs {
             };
             let cpus = counters.get(&number, 0).map_err(failed)?;
             let found = sum(cpus.iter());
-            let originals = found.originals.iter().enumerate();
+            let originals = found.originals.iter().zip(slot.earlier_originals);
+            let originals = originals.map(|(now, earlier)| now - earlier).enumerate();
             let named = originals
-                .filter(|(_, count)| **count > 0)
-                .map(|(slot, count)| (self.slot_name(slot as u8), *count));
+                .filter(|(_, count)| *count > 0)
+                .map(|(slot, count)| (self.slot_name(slot as u8), count));
             report.members.push(MemberDups {
                 member: slot.name.clone(),
                 bond: member.bond.clone(),
