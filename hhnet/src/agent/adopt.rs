@@ -38,6 +38,8 @@ impl Agent {
             }
             let lowest = lowest(device, &devices);
             self.count_on(&lowest, settings.xdp).await;
+            let bond = lowest.first().and_then(|member| member.master);
+            self.count_members_of(bond, settings.xdp);
         }
     }
 }

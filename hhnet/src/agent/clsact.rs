@@ -27,6 +27,29 @@ impl Agent {
         self.programs.want(devices, mode, &self.outbox);
     }
 
+    /// Has programs put on whatever becomes a member of the bond from now on.
+    pub(super) fn count_members_of(&mut self, bond: Option<u32>, mode: cli::Xdp) {
+        // One command's wish is enough, as it is for those that are members now.
+        if mode != cli::Xdp::Off {
+            self.counted.extend(bond.map(|bond| (bond, mode)));
+        }
+    }
+
+    /// Puts programs on members that have come to such a bond: replugged, or added
+    /// by somebody else.
+    pub(super) async fn count_newcomers(&mut self) {
+        for device in std::mem::take(&mut self.newcomers) {
+            let mode = device.master.and_then(|bond| self.counted.get(&bond));
+            if let Some(mode) = mode.copied()
+                && self.is_leased_on(device.master)
+                && !self.programs.are_wanted_on(&device)
+            {
+                tracing::info!("{}: a new member, to be counted", device.name);
+                self.count_on(&[device], mode).await;
+            }
+        }
+    }
+
     /// Takes programs off a link that is no longer ours, and what they needed.
     pub(super) async fn stop_counting_on(&mut self, device: &Device) {
         self.programs.forget(device);

@@ -57,8 +57,9 @@ use self::{
     wait::{Aggregation, Outcome},
 };
 use crate::{
+    cli,
     journal::Journal,
-    link::{Events, LinkError, Links, PortState},
+    link::{Device, Events, LinkError, Links, PortState},
     runtime,
     session::Session,
 };
@@ -108,6 +109,10 @@ struct Agent {
     ports: BTreeMap<u32, (Option<u32>, PortState)>,
     /// When the ports that a bond sends by have last changed, by its index.
     changed: BTreeMap<u32, Duration>,
+    /// Bonds whose members have programs, by their index, and which sort.
+    counted: BTreeMap<u32, cli::Xdp>,
+    /// Members that have just come to a bond.
+    newcomers: Vec<Device>,
     /// How far LACP has come.
     aggregation: watch::Sender<Aggregation>,
     outbox: mpsc::UnboundedSender<Message>,
@@ -140,6 +145,8 @@ pub async fn run() -> Result<(), StartError> {
         programs: Programs::default(),
         ports: BTreeMap::new(),
         changed: BTreeMap::new(),
+        counted: BTreeMap::new(),
+        newcomers: Vec::new(),
         aggregation: watch::Sender::default(),
         outbox: outbox.clone(),
         waiting: Vec::new(),

@@ -152,6 +152,14 @@ impl Programs {
         programs.is_some_and(|p| p.attachments().any(|a| a.ifindex == device.index))
     }
 
+    /// The same, or whether they will be there.
+    pub(super) fn are_wanted_on(&self, device: &Device) -> bool {
+        match &self.state {
+            State::Loading(waiting) => waiting.iter().any(|(link, _)| link.index == device.index),
+            _ => self.are_on(device),
+        }
+    }
+
     /// A link is no longer ours.
     pub(super) fn forget(&mut self, device: &Device) {
         self.complaints.retain(|(link, _)| *link != device.name);

@@ -63,6 +63,7 @@ impl Agent {
             Err(error) => return reply.fail(error),
         };
         self.see(&devices);
+        self.count_newcomers().await;
         // Who watches is not told what takes a while.
         let bonds = if flows.watch {
             Vec::new()

@@ -84,6 +84,9 @@ impl Agent {
             }
         };
         self.count_on(&made.lowest, flags.xdp).await;
+        if made.bonded && !made.lowest.is_empty() {
+            self.count_members_of(made.device.lower, flags.xdp);
+        }
         let wait = Wait {
             report: session.report.clone(),
             aggregation: made.bonded.then(|| self.aggregation.subscribe()),

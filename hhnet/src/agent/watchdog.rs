@@ -14,7 +14,10 @@ impl Agent {
     /// Passes an event on to whom it concerns.
     pub(super) async fn witness(&mut self, event: Event) {
         match event {
-            Event::Link(device) => self.link_changed(&device),
+            Event::Link(device) => {
+                self.link_changed(&device);
+                self.count_newcomers().await;
+            }
             Event::LinkGone { index } => self.link_gone(index),
             Event::AddressGone { index, address } => {
                 self.tell(index, Order::AddressGone(address));
@@ -45,7 +48,10 @@ impl Agent {
     /// Looks at all links, at the start and when events were lost.
     pub(super) async fn look_around(&mut self) {
         match self.links.devices().await {
-            Ok(devices) => self.see(&devices),
+            Ok(devices) => {
+                self.see(&devices);
+                self.count_newcomers().await;
+            }
             Err(error) => warn!("{error}"),
         }
     }
@@ -74,6 +80,9 @@ impl Agent {
             });
         }
         let old = self.ports.remove(&device.index);
+        if device.port.is_some() && old.as_ref().is_none_or(|(bond, _)| *bond != device.master) {
+            self.newcomers.push(device.clone());
+        }
         self.compare_roles(old.as_ref(), device);
         let Some(port) = device.port.clone() else {
             return self.count_ports();
@@ -142,12 +151,15 @@ impl Agent {
 
     /// Members of the bonds that sessions are on.
     fn our_ports(&self) -> impl Iterator<Item = &PortState> {
-        let ours = |bond: &Option<u32>| {
-            let on = |s: &Session| s.device.lower == *bond || Some(s.device.index) == *bond;
-            bond.is_some() && self.sessions.iter().any(on)
-        };
-        let ports = self.ports.values().filter(move |(bond, _)| ours(bond));
+        let ours = |(bond, _): &&(Option<u32>, PortState)| self.is_leased_on(*bond);
+        let ports = self.ports.values().filter(ours);
         ports.map(|(_, port)| port)
+    }
+
+    /// Whether there is a session on a bond.
+    pub(super) fn is_leased_on(&self, bond: Option<u32>) -> bool {
+        let on = |s: &Session| s.device.lower == bond || Some(s.device.index) == bond;
+        bond.is_some() && self.sessions.iter().any(on)
     }
 
     /// Whether a command may be waiting for members to join.
@@ -161,6 +173,7 @@ impl Agent {
             self.changed.insert(bond, clock::now());
         }
         self.changed.remove(&index);
+        self.counted.remove(&index);
         self.count_ports();
         self.programs.forget_link(index);
         self.sessions.retain(|session| {

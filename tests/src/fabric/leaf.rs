@@ -150,6 +150,15 @@ impl Leaf {
             .ip_batch(&format!("link set {} down", port_name(server, nic)));
     }
 
+    /// Pulls the NIC `enp2s<nic>` out of server-`server` and puts it in again: it is
+    /// another link then, and a member of nothing.
+    pub fn replug(&self, host: &Host, server: u8, nic: u8) {
+        let (lag, port) = (lag_name(server), port_name(server, nic));
+        self.namespace.ip_batch(&format!("link del {port}"));
+        let then = format!("link set {port} master {lag}");
+        self.lay_cables(host, server, &[nic], &then);
+    }
+
     /// Undoes [`Leaf::cut`].
     pub fn mend(&self, server: u8, nic: u8) {
         self.namespace

@@ -2,6 +2,7 @@
 //! The XDP programs: they count, and otherwise nobody notices them.
 
 mod dups;
+mod members;
 mod policy;
 mod tc;
 
