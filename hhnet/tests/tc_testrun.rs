@@ -226,7 +226,7 @@ const SIZE: usize = 44;
 fn sent_flows_are_not_lost_without_being_counted() {
     in_netns(|| {
         let mut programs = Programs::load_with(&Options {
-            flows: 64,
+            flows: Some(64),
             ..Options::default()
         })
         .expect("load");

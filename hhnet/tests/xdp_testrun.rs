@@ -196,7 +196,7 @@ const XDP_PASS: u32 = 2;
 fn nothing_is_lost_without_being_counted() {
     in_netns(|| {
         let mut programs = Programs::load_with(&Options {
-            flows: 64,
+            flows: Some(64),
             ..Options::default()
         })
         .expect("load");

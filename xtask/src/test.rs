@@ -153,12 +153,7 @@ fn programs(workspace: &Workspace, filter: &[String]) -> Result<Summary> {
     let mut cargo = workspace.cargo();
     // Not by `--package`, which would choose other features and build everything anew.
     cargo.args(["test", "--no-fail-fast"]);
-    for target in [
-        "xdp_testrun",
-        "tc_testrun",
-        "dups_testrun",
-        "slots_testrun",
-    ] {
+    for target in ["xdp_testrun", "tc_testrun", "dups_testrun", "slots_testrun"] {
         cargo.args(["--test", target]);
     }
     cargo.arg("--");

@@ -9,7 +9,7 @@ use super::Message;
 use crate::{
     cli,
     link::Device,
-    xdp::{self, Situation, Wanted, XdpError},
+    xdp::{self, Options, Situation, Wanted, XdpError},
 };
 
 /// The programs and the links they are wanted on.
@@ -19,6 +19,8 @@ pub(super) struct Programs {
     complaints: Vec<(String, String)>,
     /// Whether all that is wanted is attached, or cannot be.
     settled: watch::Sender<bool>,
+    /// How they are loaded.
+    options: Options,
 }
 
 enum State {
@@ -38,11 +40,27 @@ impl Default for Programs {
             state: State::Unloaded,
             complaints: Vec::new(),
             settled: watch::Sender::new(true),
+            options: Options::default(),
         }
     }
 }
 
 impl Programs {
+    /// Asks for room for so many flows on each CPU. Returns why there will not be.
+    pub(super) fn size(&mut self, flows: u32) -> Option<String> {
+        let had = self.options.flows;
+        match self.state {
+            State::Unloaded | State::Unavailable(_) => {
+                self.options.flows = Some(flows);
+                None
+            }
+            State::Loading(_) | State::Loaded(_) => (Some(flows) != had).then(|| {
+                let had = had.map_or("the usual number of".to_owned(), |had| had.to_string());
+                format!("warning: the agent counts already, with room for {had} flows on each CPU")
+            }),
+        }
+    }
+
     /// Puts a program on each of the links as soon as possible.
     pub(super) fn want(
         &mut self,
@@ -78,8 +96,9 @@ impl Programs {
     fn load(&mut self, wanted: Wanted, outbox: mpsc::UnboundedSender<Message>) {
         self.state = State::Loading(Vec::new());
         self.settled.send_replace(false);
+        let options = self.options.clone();
         tokio::task::spawn_blocking(move || {
-            let mut loaded = xdp::Programs::load();
+            let mut loaded = xdp::Programs::load_with(&options);
             if let Ok(programs) = &mut loaded
                 && wanted == Wanted::Tc
             {

@@ -83,6 +83,9 @@ impl Agent {
                 return reply.fail(error);
             }
         };
+        if let Some(refusal) = flags.flows.and_then(|flows| self.programs.size(flows)) {
+            reply.complain(refusal);
+        }
         self.count_on(&made.lowest, flags.xdp).await;
         if made.bonded && !made.lowest.is_empty() {
             self.count_members_of(made.device.lower, flags.xdp);

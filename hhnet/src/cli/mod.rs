@@ -160,6 +160,10 @@ pub struct LeaseFlags {
         hide_possible_values = true
     )]
     pub xdp: Xdp,
+    /// Room for N IPv4 flows and a quarter as many of IPv6 on each CPU; decided when an
+    /// agent first counts [default: 65536]
+    #[arg(long, value_name = "N", value_parser = values::flows)]
+    pub flows: Option<u32>,
     /// What servers know us by: mac (type 1 and the hardware address), duid (RFC 4361) or none
     #[arg(
         long,

@@ -116,6 +116,7 @@ fn a_bad_value_gets_one_line_that_names_it_and_what_is_allowed() {
             "native, tc, generic, off",
         ),
         ("vlan +5 enp2s1", "+5", "1 to 4094"),
+        ("vlan 1001 enp2s1 --flows=15", "15", "16 to 1048576"),
         ("flows --top=0", "0", "from 1 on"),
         ("flows --by=age", "age", "bytes, packets"),
         ("flows --member=a/b", "a/b", "not an interface name"),

@@ -104,6 +104,13 @@ pub(super) fn seconds(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "a timeout is a number of seconds from 1 to 86400".into())
 }
 
+/// Flows there is room for: a table of one bucket at least, and of 100 MiB at most.
+pub(super) fn flows(text: &str) -> Result<u32, String> {
+    digits(text)
+        .filter(|flows| (16..=1 << 20).contains(flows))
+        .ok_or_else(|| "room is for a number of flows from 16 to 1048576".into())
+}
+
 pub(super) fn top(text: &str) -> Result<usize, String> {
     digits(text)
         .filter(|count| *count > 0)

@@ -67,8 +67,9 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Room for about so many IPv4 flows, and a quarter as many IPv6 flows, on each
-    /// CPU; others make room for new ones.
-    pub flows: u32,
+    /// CPU; others make room for new ones. Unless given, 65,536, and less on a machine
+    /// with more than four CPUs.
+    pub flows: Option<u32>,
     /// So many frames are remembered to find copies of them, rounded down to a
     /// power of two; 8 bytes each.
     pub fingerprints: u32,
@@ -79,7 +80,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            flows: Geometry::FLOWS_PER_CPU,
+            flows: None,
             fingerprints: 1 << 16,
             clock: Clock::Kernel,
         }

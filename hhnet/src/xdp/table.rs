@@ -29,9 +29,10 @@ impl Geometry {
     const FLOWS: u32 = 262_144;
 
     /// Room for about `flows` IPv4 flows on each of `cpus`, rounded down to
-    /// what the hash can address.
-    pub(super) fn new(cpus: u32, flows: u32) -> Self {
-        let flows = flows.min(Self::FLOWS / cpus.max(1)).max(4 * WAYS as u32);
+    /// what the hash can address; unless that is given, as many as are usual.
+    pub(super) fn new(cpus: u32, flows: Option<u32>) -> Self {
+        let usual = Self::FLOWS_PER_CPU.min(Self::FLOWS / cpus.max(1));
+        let flows = flows.unwrap_or(usual).max(4 * WAYS as u32);
         let v4 = 1 << (flows / WAYS as u32).ilog2();
         Self {
             cpus,
@@ -145,11 +146,11 @@ mod tests {
             let geometry = Geometry::new(cpus, flows);
             (geometry.v4, geometry.v6)
         };
-        assert_eq!(size(2, Geometry::FLOWS_PER_CPU), (16_384, 4_096));
-        assert_eq!(size(4, Geometry::FLOWS_PER_CPU), (16_384, 4_096));
-        assert_eq!(size(128, Geometry::FLOWS_PER_CPU), (512, 128));
-        assert_eq!(size(2, 1_000), (128, 32));
-        assert_eq!(size(2, 0), (4, 1));
-        assert_eq!(Geometry::new(3, 1_000).entries(128), 384);
+        assert_eq!(size(2, None), (16_384, 4_096));
+        assert_eq!(size(4, None), (16_384, 4_096));
+        assert_eq!(size(128, None), (512, 128));
+        assert_eq!(size(2, Some(1_000)), (128, 32));
+        assert_eq!(size(2, Some(0)), (4, 1));
+        assert_eq!(Geometry::new(3, Some(1_000)).entries(128), 384);
     }
 }
