@@ -21,18 +21,22 @@ struct Step {
     command: &'static str,
     /// What its output has to contain.
     expected: &'static [&'static str],
+    /// What happens in the fabric before.
+    before: fn(&Fabric),
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 10] = [
     Step {
         remark: "Start from a known state, as every script does.",
         command: "hhnet cleanup",
         expected: &[],
+        before: nothing,
     },
     Step {
         remark: "Bundle both ports by LACP, enter VLAN 1001 and ask for an address.",
         command: "hhnet bond 1001 layer2+3 enp2s1 enp2s2",
         expected: &["10.0.1.10/24"],
+        before: nothing,
     },
     Step {
         remark: "The ports are members of bond0; the address is on its VLAN.",
@@ -46,33 +50,62 @@ const STEPS: [Step; 8] = [
             "bond0.1001@bond0:",
             "inet 10.0.1.10/24 metric 1024 brd 10.0.1.255 scope global dynamic bond0.1001",
         ],
+        before: nothing,
     },
     Step {
         remark: "The gateway of the VPC answers.",
         command: "ping -c 3 10.0.1.1",
         expected: &["3 packets transmitted, 3 received"],
+        before: nothing,
     },
     Step {
         remark: "What hhnet knows: links, LACP partner, lease.",
         command: "hhnet status",
         expected: &["bond0", "10.0.1.10/24"],
+        before: nothing,
     },
     Step {
         remark: "What the programs on each member have counted.",
         command: "hhnet flows",
         expected: &["10.0.1.1"],
+        before: nothing,
+    },
+    Step {
+        remark: "The leaves begin to forward everything twice, and ping cannot say why.",
+        command: "ping -c 3 10.0.1.1",
+        expected: &["(DUP!)", "duplicates"],
+        before: repeat_all,
+    },
+    Step {
+        remark: "hhnet can.",
+        command: "hhnet dups",
+        expected: &["echo replies from 10.0.1.1 arrived twice", "(reply leg)"],
+        before: nothing,
     },
     Step {
         remark: "Give everything back.",
         command: "hhnet cleanup",
         expected: &[],
+        before: nothing,
     },
     Step {
         remark: "Nothing is left: no bond, no VLAN, no program on a port.",
         command: "ip -br link",
         expected: &["lo", "enp2s1", "enp2s2"],
+        before: nothing,
     },
 ];
+
+fn nothing(_: &Fabric) {}
+
+/// Has each leaf send the server everything twice.
+fn repeat_all(fabric: &Fabric) {
+    for (leaf, port) in fabric.leaves.iter().zip(["s1p1", "s1p2"]) {
+        leaf.namespace().must(&format!(
+            "tc qdisc add dev {port} root netem duplicate 100%"
+        ));
+    }
+}
 
 /// Builds the fabric and plays all steps to `out`.
 ///
@@ -83,6 +116,7 @@ pub fn play(out: &mut dyn Write) -> Result<(), String> {
     let _dhcp = [1001, 1002].map(|vlan| fabric.vpc(vlan).dnsmasq(&[]));
     let server = fabric.server(Connection::Eslag);
     for step in &STEPS {
+        (step.before)(&fabric);
         step.play(&server, out)?;
     }
     let links = server.links();
