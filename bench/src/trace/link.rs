@@ -2,7 +2,8 @@
 //! What neighbours of the link say: ARP, neighbour discovery, and the protocols of
 //! a link itself, which arrive on each member.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use etherparse::{ArpEthIpv4Packet, ArpOperation, EtherType};
 use rand::Rng as _;
@@ -19,10 +20,10 @@ const BROADCAST: [u8; 6] = [0xff; 6];
 #[derive(Debug)]
 pub(super) struct Scan {
     path: Path,
-    /// Hosts to ask for, and how often they were.
-    due: VecDeque<(u64, u16, u8)>,
-    /// The next round.
-    round: u64,
+    /// When to ask for which host, and how often that was done.
+    due: BinaryHeap<Reverse<(u64, u16, u8)>>,
+    /// When the next round begins, and with which host.
+    round: (u64, u16),
 }
 
 impl Scan {
@@ -38,20 +39,22 @@ impl Scan {
         };
         Self {
             path,
-            due: VecDeque::new(),
-            round: 0,
+            due: BinaryHeap::new(),
+            round: (0, wire.rng.random_range(2..20_000)),
         }
     }
 
     /// A request for each of up to 200 hosts, one to four milliseconds apart.
     fn begin(&mut self, now: u64, wire: &mut Wire) {
-        let first = wire.rng.random_range(2..20_000);
-        let mut at = now;
-        for host in first..first + wire.rng.random_range(5..200) {
-            self.due.push_back((at, host, 0));
+        let (mut at, first) = (now, self.round.1);
+        // Hosts that were asked for in the last round are not asked for in this one.
+        let last = first.saturating_add(wire.rng.random_range(5..200));
+        for host in first..last {
+            self.due.push(Reverse((at, host, 0)));
             at += wire.rng.random_range(1_000_000..4_000_000);
         }
-        self.round = at + SECOND + wire.exponential(2.0 * SECOND as f64);
+        let pause = SECOND + wire.exponential(2.0 * SECOND as f64);
+        self.round = (at + pause, last);
     }
 
     fn ask(&self, now: u64, host: u16, wire: &mut Wire) {
@@ -70,22 +73,20 @@ impl Scan {
 
 impl Source for Scan {
     fn send(&mut self, now: u64, wire: &mut Wire) -> u64 {
-        if now >= self.round {
+        if now >= self.round.0 {
             self.begin(now, wire);
         }
-        while let Some(&(at, host, times)) = self.due.front()
+        while let Some(&Reverse((at, host, times))) = self.due.peek()
             && at <= now
         {
-            self.due.pop_front();
-            self.ask(now, host, wire);
+            self.due.pop();
+            self.ask(at, host, wire);
             if times < 2 && wire.chance(0.3) {
-                let again = (at + SECOND, host, times + 1);
-                let place = self.due.partition_point(|(due, ..)| *due <= again.0);
-                self.due.insert(place, again);
+                self.due.push(Reverse((at + SECOND, host, times + 1)));
             }
         }
-        let due = self.due.front().map(|(due, ..)| *due);
-        due.map_or(self.round, |due| due.min(self.round))
+        let due = self.due.peek().map(|Reverse((due, ..))| *due);
+        due.map_or(self.round.0, |due| due.min(self.round.0))
     }
 }
 

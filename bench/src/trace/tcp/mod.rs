@@ -36,10 +36,12 @@ const STACKS_V4: [(f64, Stack); 4] = [
     (2.0, Stack::new(false, false, false)),
 ];
 
-/// Over IPv6, which has no identification: with timestamps, and Windows.
-const STACKS_V6: [(f64, Stack); 2] = [
-    (92.0, Stack::new(false, true, true)),
+/// Over IPv6, which has no identification: with timestamps, Windows, and Linux where
+/// selective acknowledgements were switched off, as many did for CVE-2019-11477.
+const STACKS_V6: [(f64, Stack); 3] = [
+    (91.0, Stack::new(false, true, true)),
     (8.0, Stack::new(false, false, true)),
+    (1.0, Stack::new(false, true, false)),
 ];
 
 impl Stack {
@@ -83,12 +85,14 @@ pub enum Segment {
 
 impl fmt::Display for Stack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match (self.identity, self.timestamps) {
+        let marks = match (self.identity, self.timestamps) {
             (true, true) => "id and timestamp",
             (true, false) => "id",
             (false, true) => "timestamp",
             (false, false) => "neither id nor timestamp",
-        })
+        };
+        let gaps = if self.selective { "" } else { ", no SACK" };
+        write!(f, "{marks}{gaps}")
     }
 }
 
