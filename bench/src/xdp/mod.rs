@@ -11,7 +11,7 @@ mod live;
 mod load;
 mod memory;
 mod peers;
-mod place;
+pub(crate) mod place;
 mod read;
 mod same;
 mod table;

@@ -15,7 +15,7 @@ use nix::{
 /// Gives the calling thread a network namespace with nothing but a loopback
 /// interface that is down. Test runs take place on that interface, and nothing else
 /// is counted there.
-pub(super) fn enter_namespace() -> Result<()> {
+pub(crate) fn enter_namespace() -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNET).context("making a network namespace")
 }
 
@@ -41,7 +41,7 @@ pub(super) fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(Duration, T)
 }
 
 /// Runs `ip` in the namespace of the calling thread.
-pub(super) fn ip(arguments: &str) -> Result<()> {
+pub(crate) fn ip(arguments: &str) -> Result<()> {
     let status = Command::new("ip").args(arguments.split(' ')).status();
     let status = status.context("starting ip(8)")?;
     ensure!(status.success(), "ip {arguments}: {status}");
@@ -49,7 +49,7 @@ pub(super) fn ip(arguments: &str) -> Result<()> {
 }
 
 /// The index of an interface in the namespace of the calling thread.
-pub(super) fn index(interface: &str) -> Result<u32> {
+pub(crate) fn index(interface: &str) -> Result<u32> {
     if_nametoindex(interface).with_context(|| format!("looking for {interface}"))
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use aya::{
     Ebpf, Pod,
     maps::{Array, Map, MapData, PerCpuArray},
-    programs::{ProgramInfo, TestRun as _, TestRunOptions, Xdp},
+    programs::ProgramInfo,
 };
 use hhnet::xdp::{Clock, Options, Programs, Situation, Wanted};
 use hhnet_ebpf::{
@@ -23,7 +23,10 @@ use super::{
     peers::{self, Peers},
     place,
 };
-use crate::trace::{Class, Frame, Mix, Plan};
+use crate::{
+    detector::program::Player,
+    trace::{Class, Frame, Mix, Plan},
+};
 
 /// Frames of the trace.
 const FRAMES: usize = 10_000;
@@ -58,19 +61,20 @@ pub(super) fn run(peers: &Peers, print: &mut impl FnMut(&str)) -> Result<()> {
     let mut hhnet = hhnet(&interfaces)?;
     let mut twin = twin(peers, &mut hhnet, &interfaces)?;
     let mut verdicts = [0_u32; Verdict::COUNT];
+    let mut player = Player::default();
     for (number, frame) in frames().iter().enumerate() {
         if number == INACTIVE {
             retire_second(&mut hhnet, &mut twin, interfaces[1])?;
         }
         let interface = interfaces[usize::from(frame.member)];
-        let ours = play(hhnet.xdp()?, frame, interface)?;
-        let theirs = play(peers::xdp(&mut twin, None)?, frame, interface)?;
+        let ours = player.play(hhnet.xdp()?, frame, interface)?;
+        let theirs = player.play(peers::xdp(&mut twin, None)?, frame, interface)?;
         let bytes = &frame.bytes;
         ensure!(
             ours == theirs,
-            "frame {number}: verdicts {ours} and {theirs}: {bytes:x?}"
+            "frame {number}: {ours:?} and {theirs:?}: {bytes:x?}"
         );
-        verdicts[usize::from(ours)] += 1;
+        verdicts[ours as usize] += 1;
     }
     compare(&hhnet.xdp()?.info()?, &peers::xdp(&mut twin, None)?.info()?)?;
     print(&format!(
@@ -145,26 +149,6 @@ fn frames() -> Vec<Frame> {
         }
     }
     frames
-}
-
-/// Lets a program judge a frame by the time of the trace. Returns the verdict.
-fn play(program: &Xdp, frame: &Frame, interface: u32) -> Result<u8> {
-    // The time stands before the frame, and the verdict after the run.
-    let before = [&frame.time_ns.to_ne_bytes()[..], &frame.bytes].concat();
-    let mut after = vec![0; before.len()];
-    // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index,
-    // egress_ifindex; offsets from the metadata on.
-    let context = [8, before.len() as u32, 0, interface, 0, 0].map(u32::to_ne_bytes);
-    let mut context_after = context.concat();
-    let result = program.test_run(TestRunOptions {
-        data_in: Some(&before),
-        data_out: Some(&mut after),
-        ctx_in: Some(&context.concat()),
-        ctx_out: Some(&mut context_after),
-        ..TestRunOptions::default()
-    });
-    result.context("playing a frame")?;
-    Ok(after[0])
 }
 
 /// All that both have counted.
