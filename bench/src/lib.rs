@@ -3,6 +3,7 @@
 //! what they cost (`bin/xdp.rs`), and what they tell apart (`bin/dups.rs`).
 
 pub mod detector;
+pub mod dups;
 pub mod report;
 pub mod score;
 pub mod trace;

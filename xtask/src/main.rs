@@ -170,6 +170,7 @@ fn run(task: Task) -> Result<ExitCode> {
             setup::provision_all(&workspace)?;
             bench::provide_peers(&workspace)?;
             bench::provide_compiler(&workspace)?;
+            bench::provide_editcap(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
     }

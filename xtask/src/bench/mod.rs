@@ -2,7 +2,7 @@
 //! `cargo xtask bench`: hhnet and others, measured in turns.
 
 mod dhcp;
-mod programs;
+mod dups;
 mod xdp;
 
 use anyhow::Result;
@@ -10,6 +10,7 @@ use clap::Subcommand;
 
 use self::dhcp::Part;
 pub(crate) use self::dhcp::provide_peers;
+pub(crate) use self::dups::provide_editcap;
 pub(crate) use self::xdp::provide_compiler;
 use crate::workspace::Workspace;
 
@@ -29,7 +30,7 @@ pub(crate) enum Benchmark {
     /// What the XDP program costs, beside programs that do less, and the same in C
     Xdp(xdp::Options),
     /// How many duplicates are found in labelled traces, beside editcap
-    Dups,
+    Dups(dups::Options),
 }
 
 /// Measures, and prints all figures once more at the end.
@@ -37,6 +38,6 @@ pub(crate) fn run(workspace: &Workspace, benchmark: Benchmark) -> Result<()> {
     match benchmark {
         Benchmark::Dhcp { part, rounds } => dhcp::run(workspace, part, rounds),
         Benchmark::Xdp(options) => xdp::run(workspace, &options),
-        Benchmark::Dups => programs::run(workspace, "dups"),
+        Benchmark::Dups(options) => dups::run(workspace, &options),
     }
 }

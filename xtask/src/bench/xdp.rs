@@ -84,7 +84,7 @@ pub(super) fn run(workspace: &Workspace, options: &Options) -> Result<()> {
     let is_root = nix::unistd::geteuid().is_root();
     ensure!(is_root, "loading eBPF programs needs root");
     let peers = compile_peers(workspace)?;
-    let program = build(workspace)?;
+    let program = build(workspace, PROGRAM)?;
     let mut bench = Command::new(&program);
     bench.arg("--peers").arg(&peers);
     bench.arg(format!("--rounds={}", options.rounds));
@@ -134,14 +134,14 @@ pub(crate) fn provide_compiler(workspace: &Workspace) -> Result<PathBuf> {
     CLANG.provide(workspace)
 }
 
-/// Static, so that it runs in the VM as well.
-fn build(workspace: &Workspace) -> Result<PathBuf> {
+/// A binary of the `bench` package. Static, so that it runs in the VM as well.
+pub(super) fn build(workspace: &Workspace, program: &str) -> Result<PathBuf> {
     let mut cargo = workspace.static_cargo();
     cargo.args(["build", "--release", "--target", STATIC_TARGET]);
-    cargo.args(["--package", "hhnet-bench", "--bin", PROGRAM]);
+    cargo.args(["--package", "hhnet-bench", "--bin", program]);
     process::visible(&mut cargo).context("building the benchmark")?;
     let built = workspace.target().join(STATIC_TARGET).join("release");
-    Ok(built.join(PROGRAM))
+    Ok(built.join(program))
 }
 
 /// Loads every program into another kernel. Returns what is to be told about each.
