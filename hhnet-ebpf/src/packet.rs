@@ -76,21 +76,59 @@ pub enum Content {
     Other,
 }
 
+/// A frame that is cut short, or whose headers contradict themselves or the frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// As [`Packet::tags`].
+    pub tags: u64,
+}
+
+impl From<Malformed> for Packet {
+    #[inline(always)]
+    fn from(Malformed { tags }: Malformed) -> Self {
+        let Found {
+            kind,
+            key,
+            headers,
+            identity,
+        } = Found::of(Kind::Malformed);
+        Self {
+            kind: Veiled::new(kind),
+            key,
+            tags,
+            headers,
+            identity,
+        }
+    }
+}
+
 /// Reads a frame's headers.
 #[inline(always)]
 pub fn parse(frame: &Frame) -> Packet {
+    try_parse(frame).unwrap_or_else(Packet::from)
+}
+
+/// The same, for programs: were a malformed frame a packet too, all that it lacks
+/// would be set to zero before each comparison that may find it to be one.
+///
+/// # Errors
+/// If the frame is malformed.
+#[inline(always)]
+pub fn try_parse(frame: &Frame) -> Result<Packet, Malformed> {
     let mut vlan = Vlan {
         tags: frame.tags_beside(),
         attributes: frame.tags_beside() * Vlan::attributes(frame.tag_beside()),
     };
-    let found = parse_ethernet(frame, &mut vlan).unwrap_or(Found::of(Kind::Malformed));
-    Packet {
+    let Some(found) = parse_ethernet(frame, &mut vlan) else {
+        return Err(Malformed { tags: vlan.tags });
+    };
+    Ok(Packet {
         kind: Veiled::new(found.kind).through(frame.veil()),
         key: found.key,
         tags: vlan.tags,
         headers: found.headers,
         identity: found.identity.through(frame.veil()),
-    }
+    })
 }
 
 /// The tags met so far, the innermost as bits of [`Attributes`].

@@ -22,7 +22,7 @@ use hhnet_ebpf::{
     flow::Count,
     frame::{Frame, Origin},
     member::Interface,
-    packet,
+    packet::{self, Packet},
     segments::Segments,
 };
 
@@ -49,7 +49,14 @@ pub(crate) fn hhnet_ingress(ctx: XdpContext) -> u32 {
         // SAFETY: the bounds are the context's, the length is of all its buffers.
         let frame = unsafe { Frame::new(ctx.data(), ctx.data_end(), bytes, None, origin) };
         let frame = frame.through(interface.veil());
-        let packet = packet::parse(&frame);
+        let packet = match packet::try_parse(&frame) {
+            Ok(packet) => packet,
+            Err(malformed) => {
+                let finding = Finding::of(Verdict::Skipped);
+                count(&ctx, &frame, &malformed.into(), &finding, slot, 0);
+                return xdp_action::XDP_PASS;
+            }
+        };
         // SAFETY: the context's fields.
         let frame = unsafe {
             let start = ptr::read_volatile(&raw const (*ctx.ctx).data);
@@ -58,12 +65,28 @@ pub(crate) fn hhnet_ingress(ctx: XdpContext) -> u32 {
         };
         let now = now(&ctx);
         let finding = compare(&frame, &packet, interface, now).through(&frame);
-        examine(&ctx, &frame, &finding, slot, now);
-        let frames = Count { packets: 1, bytes };
-        flows::count(&frame, &packet, frames, &finding, now);
-        tell(&ctx, finding.verdict.index() as u64);
+        count(&ctx, &frame, &packet, &finding, slot, now);
     }
     xdp_action::XDP_PASS
+}
+
+/// Counts a received frame and what it was found to be.
+#[inline(always)]
+fn count(
+    ctx: &XdpContext,
+    frame: &Frame,
+    packet: &Packet,
+    finding: &Finding,
+    slot: u8,
+    now: u64,
+) {
+    examine(ctx, frame, finding, slot, now);
+    let frames = Count {
+        packets: 1,
+        bytes: frame.length(),
+    };
+    flows::count(frame, packet, frames, finding, now);
+    tell(ctx, finding.verdict.index() as u64);
 }
 
 /// As [`hhnet_ingress`], on the sk_buff, where the driver has no XDP.
