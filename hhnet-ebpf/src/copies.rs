@@ -56,10 +56,10 @@ impl CopyCounters {
         if !finding.is_copy() {
             return;
         }
-        self.replicated += u64::from(finding.is_first);
+        self.replicated += finding.firsts;
         if let Some(histogram) = self.delays.get_mut(finding.verdict.index()) {
             // Veiled, as the compiler knows more of a logarithm than the verifier.
-            let bucket = usize::from(veil.over(log2(finding.delay) as u8));
+            let bucket = veil.over(log2(finding.delay as u32)) as usize;
             if let Some(count) = histogram.get_mut(bucket) {
                 *count += 1;
             }
@@ -95,7 +95,7 @@ impl Finding {
             same,
             cross,
             answered: (self.verdict.index() == Verdict::Answered as usize) as u32,
-            delay: self.delay << 4,
+            delay: (self.delay as u32) << 4,
         }
     }
 }
@@ -146,20 +146,20 @@ mod tests {
     #[test]
     fn a_copy_is_counted_by_its_verdict_delay_and_original() {
         let mut counters = CopyCounters::default();
-        let finding = |delay, is_first| Finding {
+        let finding = |delay, firsts| Finding {
             verdict: Veiled::new(Verdict::WeakCross),
             delay,
             original: 3,
-            is_first,
+            firsts,
         };
-        counters.count(&finding(1000, true), Veil::default());
-        counters.count(&finding(0, false), Veil::default());
+        counters.count(&finding(1000, 1), Veil::default());
+        counters.count(&finding(0, 0), Veil::default());
         assert_eq!(counters.verdicts[Verdict::WeakCross as usize], 2);
         assert_eq!((counters.delays[4][9], counters.delays[4][0]), (1, 1));
         assert_eq!((counters.originals[3], counters.replicated), (2, 1));
         let skipped = Finding {
             verdict: Veiled::new(Verdict::Skipped),
-            ..finding(7, true)
+            ..finding(7, 1)
         };
         counters.count(&skipped, Veil::default());
         assert_eq!(counters.verdicts[Verdict::Skipped as usize], 1);

@@ -200,17 +200,18 @@ pub struct Sighting {
     member: u8,
 }
 
-/// The verdict, and what led to it.
+/// The verdict, and what led to it: whole words, because structs of narrower fields
+/// are put together and taken apart again by shifts wherever two ways meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// What the frame is.
     pub verdict: Veiled<Verdict>,
     /// Time since the frame it is compared with, in ticks of 1.024 µs.
-    pub delay: u32,
+    pub delay: u64,
     /// The member that got that frame.
-    pub original: u8,
-    /// Whether it is the first to match that frame.
-    pub is_first: bool,
+    pub original: u64,
+    /// 1 if it is the first to match that frame, else 0.
+    pub firsts: u64,
 }
 
 impl Finding {
@@ -221,7 +222,7 @@ impl Finding {
             verdict: Veiled::new(verdict),
             delay: 0,
             original: 0,
-            is_first: false,
+            firsts: 0,
         }
     }
 
@@ -269,9 +270,9 @@ impl Sighting {
         };
         let finding = Finding {
             verdict: Veiled::new(verdict),
-            delay,
-            original: slot.member(),
-            is_first: !slot.is_copied(),
+            delay: delay.into(),
+            original: slot.member().into(),
+            firsts: u64::from(!slot.is_copied()),
         };
         (finding, next)
     }
@@ -344,8 +345,8 @@ impl Sighting {
         Some(Finding {
             verdict: Veiled::new(verdict),
             delay: 0,
-            original: met.member(),
-            is_first: !met.is_copied(),
+            original: met.member().into(),
+            firsts: u64::from(!met.is_copied()),
         })
     }
 }

@@ -311,7 +311,7 @@ fn parse_ipv6(frame: &Frame, offset: usize, vlan: u64) -> Option<Found> {
         }
     }
     chain.offset = frame.veil().over_offset(chain.offset);
-    chain.protocol = frame.veil().over(chain.protocol);
+    chain.protocol = frame.veil().over(chain.protocol.into()) as u8;
     let mut attributes = vlan | frame.origin().attributes();
     let transport = if chain.later_fragment {
         attributes |= Attributes::LATER_FRAGMENT;
@@ -354,7 +354,7 @@ struct Chain {
     /// Bytes of the packet from `offset` on.
     left: u64,
     /// 1 after a fragment header.
-    fragment: u8,
+    fragment: u64,
     later_fragment: bool,
 }
 

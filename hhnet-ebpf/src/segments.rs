@@ -53,7 +53,7 @@ impl Segments {
     #[inline(always)]
     pub const fn are_several(&self, veil: Veil) -> bool {
         // 1 of a single frame, which neither 0 nor a number of segments is.
-        self.known ^ veil.over(0) as u64 != 1
+        self.known ^ veil.over(0) != 1
     }
 
     /// What `frame`, with so many bytes of `headers`, is on the wire. Of a

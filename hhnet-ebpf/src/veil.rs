@@ -12,18 +12,18 @@ use core::{fmt, marker::PhantomData};
 /// A number that is always zero, which the verifier does not know: see
 /// [`Interface::veil`](crate::member::Interface::veil).
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Veil(u8);
+pub struct Veil(u64);
 
 impl Veil {
     /// From a byte of a map that nobody writes anything but zero to.
     #[inline(always)]
     pub(crate) const fn new(zero: u8) -> Self {
-        Self(zero)
+        Self(zero as u64)
     }
 
     /// The same number, seen through the veil.
     #[inline(always)]
-    pub(crate) const fn over(self, number: u8) -> u8 {
+    pub(crate) const fn over(self, number: u64) -> u64 {
         number ^ self.0
     }
 
@@ -46,10 +46,11 @@ pub trait Numbered: Copy + PartialEq + fmt::Debug + 'static {
 }
 
 /// A value that is compared by its number, so that the compiler assumes no more of
-/// it than the verifier can see.
+/// it than the verifier can see. A whole word: narrower numbers are masked at every
+/// comparison.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Veiled<E> {
-    number: u8,
+    number: u64,
     value: PhantomData<E>,
 }
 
@@ -58,7 +59,7 @@ impl<E: Numbered> Veiled<E> {
     #[inline(always)]
     pub fn new(value: E) -> Self {
         Self {
-            number: value.number(),
+            number: u64::from(value.number()),
             value: PhantomData,
         }
     }
@@ -76,7 +77,7 @@ impl<E: Numbered> Veiled<E> {
     /// Whether it is this value.
     #[inline(always)]
     pub fn is(self, value: E) -> bool {
-        self.number == value.number()
+        self.number == u64::from(value.number())
     }
 
     /// Its number, as an index.

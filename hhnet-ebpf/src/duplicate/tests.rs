@@ -77,7 +77,7 @@ fn delays_are_those_since_the_first() {
         let finding = place.see(STRONG, 0, 4, 5_000_000 + micros);
         assert!(finding.delay.abs_diff(ticks) <= 1, "{finding:?}");
         assert_eq!(finding.original, 3);
-        assert_eq!(finding.is_first, micros == 1_024);
+        assert_eq!(finding.firsts, u64::from(micros == 1_024));
     }
 }
 
@@ -209,8 +209,8 @@ fn a_copy_that_another_cpu_has_just_put_there_is_found() {
     );
     let raced = theirs.raced(slot).expect("ours");
     assert_eq!(
-        (raced.verdict.value(), raced.original, raced.is_first),
-        (StrongCross, 1, true)
+        (raced.verdict.value(), raced.original, raced.firsts),
+        (StrongCross, 1, 1)
     );
     assert_eq!(theirs.raced(Slot(slot.0 ^ 1 << 63)), None);
 }

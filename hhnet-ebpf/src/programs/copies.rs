@@ -42,7 +42,7 @@ pub(super) fn compare(frame: &Frame, packet: &Packet, interface: Interface, now:
     };
     let sighting = Sighting::new(&fingerprint, now, member);
     let mut finding = look(&sighting, place);
-    if finding.is_copy() && is_dropped(member, finding.original) {
+    if finding.is_copy() && is_dropped(member, finding.original as u8) {
         finding = Finding::of(Verdict::Suppressed);
     }
     finding
@@ -104,11 +104,11 @@ fn show(ctx: &impl Bytes, frame: &Frame, finding: &Finding, member: u8, now: u64
     // written at once is first put together on the stack.
     unsafe {
         (*example).time = now;
-        (*example).delay = finding.delay;
+        (*example).delay = finding.delay as u32;
         (*example).length = frame.length() as u32;
         (*example).verdict = finding.verdict.index() as u8;
         (*example).member = member;
-        (*example).original = finding.original;
+        (*example).original = finding.original as u8;
         (*example).tags = frame.tags_beside() as u8;
         (*example).tag = frame.tag_beside();
         (*example).shown = copy(ctx, frame, (&raw mut (*example).bytes).cast());

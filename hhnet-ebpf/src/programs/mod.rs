@@ -72,14 +72,7 @@ pub(crate) fn hhnet_ingress(ctx: XdpContext) -> u32 {
 
 /// Counts a received frame and what it was found to be.
 #[inline(always)]
-fn count(
-    ctx: &XdpContext,
-    frame: &Frame,
-    packet: &Packet,
-    finding: &Finding,
-    slot: u8,
-    now: u64,
-) {
+fn count(ctx: &XdpContext, frame: &Frame, packet: &Packet, finding: &Finding, slot: u8, now: u64) {
     examine(ctx, frame, finding, slot, now);
     let frames = Count {
         packets: 1,
