@@ -7,10 +7,9 @@
 //! the padding of short frames.
 
 use crate::{
-    cache::Key as _,
     frame::Frame,
     mix::mix,
-    packet::{Content, Packet},
+    packet::Packet,
     veil::{Numbered, Veil, Veiled},
 };
 
@@ -109,18 +108,13 @@ impl Fingerprint {
             evidence,
             note,
         } = packet.identity;
-        let flow = match packet.content() {
-            Content::V4(key) => key.digest(),
-            Content::V6(key) => key.digest(),
-            Content::Other => 0,
-        };
         let left = if evidence == Evidence::Strong && left > STRONG_BYTES {
             STRONG_BYTES
         } else {
             left
         };
         Self {
-            hash: body_digest(frame, mix(flow ^ header), body, left),
+            hash: body_digest(frame, mix(packet.digest ^ header), body, left),
             evidence,
             note,
         }

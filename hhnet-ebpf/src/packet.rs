@@ -6,6 +6,7 @@
 //! are bounded, and nothing is called.
 
 use crate::{
+    cache::Key,
     fingerprint::{Evidence, Identity},
     flow::{Attributes, KeyV4, KeyV6},
     frame::Frame,
@@ -35,6 +36,8 @@ pub struct Packet {
     pub kind: Veiled<Kind>,
     /// The flow: of IPv4 the two words of its key first and last, of others zeros.
     key: [u64; 5],
+    /// [`Key::digest`] of that, 0 of others: taken once, for two tables.
+    pub digest: u64,
     /// VLAN tags in the frame and beside it.
     pub tags: u64,
     /// Bytes of a TCP segment or UDP datagram before its payload, at most the
@@ -89,12 +92,14 @@ impl From<Malformed> for Packet {
         let Found {
             kind,
             key,
+            digest,
             headers,
             identity,
         } = Found::of(Kind::Malformed);
         Self {
             kind: Veiled::new(kind),
             key,
+            digest,
             tags,
             headers,
             identity,
@@ -125,6 +130,7 @@ pub fn try_parse(frame: &Frame) -> Result<Packet, Malformed> {
     Ok(Packet {
         kind: Veiled::new(found.kind).through(frame.veil()),
         key: found.key,
+        digest: found.digest,
         tags: vlan.tags,
         headers: found.headers,
         identity: found.identity.through(frame.veil()),
@@ -154,6 +160,7 @@ impl Vlan {
 struct Found {
     kind: Kind,
     key: [u64; 5],
+    digest: u64,
     headers: u64,
     identity: Identity,
 }
@@ -165,6 +172,7 @@ impl Found {
         Self {
             kind,
             key: [0; 5],
+            digest: 0,
             headers: 0,
             identity: Identity::of(Evidence::Nothing),
         }
@@ -245,9 +253,11 @@ fn parse_ipv4(frame: &Frame, offset: usize, vlan: u64) -> Option<Found> {
         Transport::NOTHING
     };
     let attributes = Attributes::new(transport.ports, protocol, attributes);
+    let key = KeyV4([header.read::<u64, 12>(), attributes.0]);
     Some(Found {
         kind: Kind::Ipv4,
-        key: [header.read::<u64, 12>(), 0, 0, 0, attributes.0],
+        key: [key.0[0], 0, 0, 0, key.0[1]],
+        digest: key.digest(),
         headers: transport.headers,
         identity: Identity {
             left: total - IPV4 as u64,
@@ -334,6 +344,7 @@ fn parse_ipv6(frame: &Frame, offset: usize, vlan: u64) -> Option<Found> {
     Some(Found {
         kind: Kind::Ipv6,
         key,
+        digest: KeyV6(key).digest(),
         headers: transport.headers,
         identity: Identity {
             // Without traffic class and hop limit; the flow label is the sender's.

@@ -29,8 +29,8 @@ pub(super) fn count(frame: &Frame, packet: &Packet, frames: Count, finding: &Fin
         now,
     };
     match packet.content() {
-        Content::V4(key) => count_flow(&FLOWS_V4, &BUCKETS_V4, &key, &seen),
-        Content::V6(key) => count_flow(&FLOWS_V6, &BUCKETS_V6, &key, &seen),
+        Content::V4(key) => count_flow(&FLOWS_V4, &BUCKETS_V4, &key, packet.digest, &seen),
+        Content::V6(key) => count_flow(&FLOWS_V6, &BUCKETS_V6, &key, packet.digest, &seen),
         Content::Other => (),
     }
 }
@@ -60,11 +60,17 @@ fn member(index: u32) -> Option<&'static mut MemberCounters> {
 
 /// Counts a frame in this CPU's part of a flow cache.
 #[inline(always)]
-fn count_flow<K: Key>(flows: &Array<Bucket<K>>, buckets: &Global<u32>, key: &K, seen: &Seen) {
+fn count_flow<K: Key>(
+    flows: &Array<Bucket<K>>,
+    buckets: &Global<u32>,
+    key: &K,
+    digest: u64,
+    seen: &Seen,
+) {
     // SAFETY: the helper has no preconditions.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let buckets = buckets.load();
-    let index = cpu * buckets + (key.hash() as u32 & (buckets - 1));
+    let index = cpu * buckets + (key.place(digest) as u32 & (buckets - 1));
     if let Some(bucket) = flows.get_ptr_mut(index) {
         // SAFETY: no other CPU writes this part; for the rest as in `member`.
         let bucket = unsafe { &mut *bucket };
