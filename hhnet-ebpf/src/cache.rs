@@ -155,10 +155,7 @@ impl<K: Copy> Record<K> {
         store(&mut counts.count.packets, 0);
         store(&mut self.key, *key);
         counts.count.bytes = seen.frames.bytes;
-        counts.copies = Copies::default();
-        if seen.copies.are_there() {
-            counts.copies = seen.copies;
-        }
+        counts.copies = seen.copies;
         counts.first = seen.now;
         counts.last = seen.now;
         store(&mut counts.count.packets, seen.frames.packets);

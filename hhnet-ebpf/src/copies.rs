@@ -91,11 +91,16 @@ impl Finding {
         } else {
             (0, 0)
         };
+        let answered = (self.verdict.index() == Verdict::Answered as usize) as u32;
         Copies {
             same,
             cross,
-            answered: (self.verdict.index() == Verdict::Answered as usize) as u32,
-            delay: (self.delay as u32) << 4,
+            answered,
+            delay: if same | cross | answered != 0 {
+                (self.delay as u32) << 4
+            } else {
+                0
+            },
         }
     }
 }
