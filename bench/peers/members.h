@@ -45,16 +45,16 @@ ALWAYS_INLINE struct member *member(__u32 slot)
 	return bpf_map_lookup_elem(&MEMBERS, &slot);
 }
 
-ALWAYS_INLINE void count_member(const struct packet *packet, __u32 slot, __u64 bytes)
+ALWAYS_INLINE void count_member(__u32 kind, __u64 tags, __u64 attributes, __u32 slot, __u64 bytes)
 {
 	struct member *counters = member(slot);
 
 	if (!counters)
 		return;
-	if (packet->kind < KINDS)
-		add(&counters->kinds[packet->kind], bytes);
-	counters->double_tagged += packet->tags >> 1;
-	counters->later_fragments += packet->key[4] >> 53 & 1;
+	if (kind < KINDS)
+		add(&counters->kinds[kind], bytes);
+	counters->double_tagged += tags >> 1;
+	counters->later_fragments += attributes >> 53 & 1;
 }
 
 // What is known of the interface that the frame came in by; 0 if it is not counted.

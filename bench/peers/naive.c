@@ -108,7 +108,7 @@ SEC("xdp.frags") int naive(struct xdp_md *ctx)
 		return XDP_PASS;
 	frame = frame_of(ctx, interface);
 	parse(&frame, &packet);
-	count_member(&packet, (__u8)(interface - 1), frame.length);
+	count_member(packet.kind, packet.tags, packet.key[4], (__u8)(interface - 1), frame.length);
 	if (packet.kind != IPV4 && packet.kind != IPV6)
 		return XDP_PASS;
 	now = bpf_ktime_get_ns();

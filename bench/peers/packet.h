@@ -293,8 +293,10 @@ ALWAYS_INLINE enum kind parse_ethernet(const struct frame *frame, struct packet 
 	return other(OTHER, 0, frame->length, packet);
 }
 
-ALWAYS_INLINE void parse(const struct frame *frame, struct packet *packet)
+// Reads a frame's headers; 0 if they contradict themselves or the frame.
+ALWAYS_INLINE int parse(const struct frame *frame, struct packet *packet)
 {
 	*packet = (struct packet){ .evidence = NOTHING, .bits = frame->origin };
 	packet->kind = parse_ethernet(frame, packet);
+	return packet->kind != MALFORMED;
 }

@@ -56,7 +56,13 @@ SEC("xdp.frags") int twin(struct xdp_md *ctx)
 	if (!interface)
 		return XDP_PASS;
 	frame = frame_of(ctx, interface);
-	parse(&frame, &packet);
+	if (!parse(&frame, &packet)) {
+		finding = (struct finding){ SKIPPED, 0, 0, 0 };
+		examine(ctx, &frame, &finding, slot, 0);
+		count_member(MALFORMED, packet.tags, 0, slot, frame.length);
+		tell(ctx, SKIPPED);
+		return XDP_PASS;
+	}
 	now = clock(ctx);
 	v4[0] = packet.key[0];
 	v4[1] = packet.key[4];
@@ -66,7 +72,7 @@ SEC("xdp.frags") int twin(struct xdp_md *ctx)
 		flow = digest(packet.key, WORDS_V6);
 	finding = compare(&frame, &packet, interface, flow, now);
 	examine(ctx, &frame, &finding, slot, now);
-	count_member(&packet, slot, frame.length);
+	count_member(packet.kind, packet.tags, packet.key[4], slot, frame.length);
 	seen = seen_of(&frame, &finding, now);
 	if (packet.kind == IPV4)
 		count_flow(&FLOWS_V4, BUCKETS_V4, v4, WORDS_V4, flow, &seen);
