@@ -4,9 +4,9 @@
 //! ```text
 //! bytes   wire · dhcp::{packet, arp, request, reply} · hhnet_ebpf      pure
 //! rules   cli · dhcp::{client, lease, routes, names} · status ·
-//!         metrics · xdp::report                                       pure
-//! world   main · client · agent · session · journal · link · host ·
-//!         dhcp::socket · xdp                                          thin
+//!         metrics · xdp::{report, expected, xmit_hash, rates}         pure
+//! world   main · client · watch · agent · session · journal · link ·
+//!         host · dhcp::socket · xdp                                   thin
 //! ```
 //! World may name rules and bytes; rules may name bytes and the plain data of
 //! the world (a `link::Device`, a `session::Report`), never what acts.
