@@ -54,6 +54,13 @@ fn bond(device: &Device, all: &[Device], since: Duration) -> Option<Bond> {
         name: device.name.clone(),
         index: device.index,
         policy: state.policy.parse().ok()?,
+        vlans: all
+            .iter()
+            .filter_map(|vlan| match vlan.kind {
+                Kind::Vlan(id) => sender(device.index, Some(id), all).map(|_| id),
+                Kind::Bond(_) | Kind::Other => None,
+            })
+            .collect(),
         usable: members
             .iter()
             .filter(|name| is_usable(name) == Some(true))
@@ -102,8 +109,9 @@ async fn headers(
     let mut known = HashMap::new();
     for way in ways.into_iter().take(MAX_WAYS) {
         // What others send through us, containers among them, need not have our
-        // hardware address, nor have they all of them the same.
-        if let Some(device) = sender(&way, devices)
+        // hardware address, and what a bridge sends has any.
+        if let Some(device) = sender(way.bond, way.vlan, devices)
+            && device.master.is_none()
             && ours.contains(&way.source)
         {
             let ethernet = Ethernet {
@@ -124,18 +132,18 @@ fn is_stacked(index: u32, devices: &[Device]) -> bool {
     link.is_some_and(|link| link.lower.is_some() && !link.is_vlan())
 }
 
-/// The device that gave a flow its Ethernet header: the one VLAN of this number
-/// on the bond, or the bond itself. A tag inside another is none of these, and
-/// what a bridge sends has any address.
-fn sender<'a>(way: &Way, devices: &'a [Device]) -> Option<&'a Device> {
-    let mut senders = devices.iter().filter(|device| match way.vlan {
-        Some(vlan) => device.kind == Kind::Vlan(vlan) && is_above(device, way.bond, devices),
-        None => device.index == way.bond,
+/// The device that gave a flow its Ethernet header, if it had one: the only VLAN
+/// of this number, on the bond itself, or the bond. A tag inside another is
+/// neither of these.
+fn sender(bond: u32, vlan: Option<u16>, devices: &[Device]) -> Option<&Device> {
+    let mut senders = devices.iter().filter(|device| match vlan {
+        Some(vlan) => device.kind == Kind::Vlan(vlan) && is_above(device, bond, devices),
+        None => device.index == bond,
     });
     let sender = senders.next()?;
-    let on_bond = way.vlan.is_none() || sender.lower == Some(way.bond);
+    let on_bond = vlan.is_none() || sender.lower == Some(bond);
     let only = senders.next().is_none();
-    (on_bond && only && sender.master.is_none()).then_some(sender)
+    (on_bond && only).then_some(sender)
 }
 
 /// Whether a VLAN runs on the bond, or on a VLAN that does.
@@ -176,17 +184,11 @@ mod tests {
 
     #[test]
     fn the_vlan_on_the_bond_sends_unless_the_tag_may_be_anothers() {
-        let way = |vlan| Way {
-            bond: 3,
-            vlan,
-            source: [10, 0, 1, 10].into(),
-            destination: [10, 0, 1, 1].into(),
-        };
         let bond = device(3, Kind::Bond(Default::default()), None);
         let vlan = device(4, Kind::Vlan(1001), Some(3));
         let inner = device(5, Kind::Vlan(7), Some(4));
         let mut all = vec![bond, vlan, inner];
-        let index = |vlan, all: &[Device]| sender(&way(vlan), all).map(|device| device.index);
+        let index = |vlan, all: &[Device]| sender(3, vlan, all).map(|device| device.index);
         assert_eq!(index(None, &all), Some(3));
         assert_eq!(index(Some(1001), &all), Some(4));
         assert_eq!(index(Some(7), &all), None, "inside another tag");
@@ -200,7 +202,5 @@ mod tests {
         );
         all.push(device(8, Kind::Vlan(1001), Some(5)));
         assert_eq!(index(Some(1001), &all), None, "either of two");
-        all[0].master = Some(9);
-        assert_eq!(index(None, &all), None, "below a bridge");
     }
 }

@@ -34,6 +34,8 @@ pub struct Bond {
     pub policy: HashPolicy,
     /// All members.
     pub members: Vec<String>,
+    /// Ids of the VLANs right on it, whose frames have no other tag inside.
+    pub vlans: Vec<u16>,
     /// Those that distribute now, in the bond's own order: `usable_slaves`.
     pub usable: Vec<String>,
     /// For how long they have been these.
@@ -146,6 +148,10 @@ fn choose<'a>(
     }
     if let [only] = bond.usable.as_slice() {
         return Some(only);
+    }
+    if flow.vlan.is_some_and(|vlan| !bond.vlans.contains(&vlan)) {
+        // A tag inside another hides all else from most policies.
+        return None;
     }
     let of = |flow: &Flow| {
         let hash = xmit_hash(bond.policy, flow, ethernet)? as usize;

@@ -13,6 +13,7 @@ fn bond(policy: HashPolicy, usable: &[&str]) -> Bond {
         index: 4,
         policy,
         members: names(&PORTS),
+        vlans: vec![1001],
         usable: names(usable),
         unchanged_ms: 60_000,
     }
@@ -85,6 +86,21 @@ fn a_single_member_gets_everything_and_none_gets_nothing() {
     assert!(ways(&[flow()], &[one]).is_empty(), "nothing is asked");
     let none = bond(HashPolicy::Layer34, &[]);
     assert_eq!(expected(&none, flow()), Some(Expected::Unknown));
+}
+
+#[test]
+fn tags_inside_tags_are_not_compared() {
+    let bond = bond(HashPolicy::Layer34, &PORTS);
+    let inner = Flow {
+        vlan: Some(7),
+        ..udp("enp2s1", 1)
+    };
+    assert_eq!(expected(&bond, inner), Some(Expected::Unknown));
+    let untagged = Flow {
+        vlan: None,
+        ..udp("enp2s1", 1)
+    };
+    assert_ne!(expected(&bond, untagged), Some(Expected::Unknown));
 }
 
 #[test]

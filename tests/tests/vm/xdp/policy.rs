@@ -20,8 +20,8 @@ const MEMBERS: [&str; 5] = ["enp2s3", "enp2s1", "enp2s5", "enp2s2", "enp2s4"];
 /// Machines of each family that there are not, with hardware addresses.
 const STRANGERS: u8 = 40;
 
-/// A server with five members, addresses of both families on its VLAN and one
-/// on the bond itself, and many neighbours.
+/// A server with five members, addresses of both families on its VLAN, one on a
+/// VLAN inside that and one on the bond itself, and many neighbours.
 fn wide(policy: &str) -> Lab<Daemon> {
     let lab = Lab::dnsmasq(Connection::Wide);
     let bond = format!("bond 1001 {policy} {}", MEMBERS.join(" "));
@@ -32,6 +32,8 @@ fn wide(policy: &str) -> Lab<Daemon> {
     let mut lines = String::from(
         "addr add 2001:db8:1::10/64 dev bond0.1001
          addr add 172.31.0.10/24 dev bond0
+         link add link bond0.1001 name inner up type vlan id 7
+         addr add 172.31.7.10/24 dev inner
          route add 198.51.100.0/24 via 10.0.1.1\n",
     );
     for number in 0..STRANGERS {
@@ -40,6 +42,7 @@ fn wide(policy: &str) -> Lab<Daemon> {
             (format!("10.0.1.{host}"), "bond0.1001"),
             (format!("2001:db8:1::{host}"), "bond0.1001"),
             (format!("172.31.0.{host}"), "bond0"),
+            (format!("172.31.7.{host}"), "inner"),
         ] {
             let mac = format!("02:00:00:00:{number:02x}:{tail:02x}");
             let _ = writeln!(
@@ -80,6 +83,7 @@ fn talk(lab: &Lab<Daemon>) {
             let to = format!("[2001:db8:1::{host}]:9");
             datagram("[2001:db8:1::10]:0", &to, 100);
             datagram("172.31.0.10:0", &format!("172.31.0.{host}:9"), 100);
+            datagram("172.31.7.10:0", &format!("172.31.7.{host}:9"), 100);
             let far = format!("198.51.100.{number}:9");
             datagram("10.0.1.10:0", &far, 100);
             let connected = UdpSocket::bind("10.0.1.10:0").expect("our address");
@@ -141,6 +145,9 @@ fn follows(policy: &str) {
         .cloned()
         .collect();
     assert!(sent.len() > 7 * usize::from(STRANGERS), "{sent:?}");
+    let inner = flows_going("out", &report, &[("vlan", 7.into())]);
+    assert!(inner.len() >= usize::from(STRANGERS), "{inner:?}");
+    assert!(inner.iter().all(|flow| flow["expected_member"].is_null()));
     let mut members = BTreeSet::new();
     for flow in &sent {
         let expected = &flow["expected_member"];
