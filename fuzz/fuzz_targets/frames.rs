@@ -78,7 +78,7 @@ fn check(input: &Input, packet: &Packet) {
     assert_eq!(attributes.vlan().is_some(), packet.tags > 0);
     assert_eq!(
         attributes.is_later_fragment(),
-        packet.content.is_later_fragment()
+        packet.is_later_fragment()
     );
     assert!(!attributes.is_later_fragment() || attributes.ports() == (0, 0));
 }
