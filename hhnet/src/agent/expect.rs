@@ -146,9 +146,13 @@ fn sender(bond: u32, vlan: Option<u16>, devices: &[Device]) -> Option<&Device> {
     (on_bond && only).then_some(sender)
 }
 
-/// Whether a VLAN runs on the bond, or on a VLAN that does.
+/// Whether a VLAN runs on the bond, or on a VLAN that does. Only VLANs are followed
+/// down: the ends of a veth cable each name the other as the one below.
 fn is_above(device: &Device, bond: u32, devices: &[Device]) -> bool {
-    let below = |upper: &&Device| devices.iter().find(|d| Some(d.index) == upper.lower);
+    let below = |upper: &&Device| {
+        let lower = upper.lower.filter(|_| upper.is_vlan())?;
+        devices.iter().find(|device| device.index == lower)
+    };
     std::iter::successors(Some(device), below).any(|device| device.index == bond)
 }
 
@@ -193,7 +197,8 @@ mod tests {
         assert_eq!(index(Some(1001), &all), Some(4));
         assert_eq!(index(Some(7), &all), None, "inside another tag");
         assert_eq!(index(Some(8), &all), None);
-        all.push(device(6, Kind::Other, None));
+        all.push(device(6, Kind::Other, Some(9)));
+        all.push(device(9, Kind::Other, Some(6)));
         all.push(device(7, Kind::Vlan(1001), Some(6)));
         assert_eq!(
             index(Some(1001), &all),

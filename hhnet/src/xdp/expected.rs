@@ -75,6 +75,12 @@ pub struct Verdict {
     pub examples: Vec<Flow>,
 }
 
+/// For so many milliseconds after a change frames may still go by the members
+/// there were before: the list of them is made anew by a task that waits for the
+/// kernel's lock on links (`bond_slave_arr_work_rearm`). A client that was waiting
+/// for a member sends right then.
+const SETTLING_MS: u64 = 1_000;
+
 /// How many flows that are elsewhere are shown.
 const EXAMPLES: usize = 10;
 
@@ -92,6 +98,11 @@ impl Bond {
         }
     }
 
+    /// Whether the flow was seen since the members are these.
+    const fn is_recent(&self, flow: &Flow) -> bool {
+        flow.idle_ms + SETTLING_MS < self.unchanged_ms
+    }
+
     /// Whether the choice says anything: of a single member it does not.
     const fn chooses(&self) -> bool {
         self.usable.len() > 1
@@ -103,8 +114,7 @@ pub fn ways(flows: &[Flow], bonds: &[Bond]) -> HashSet<Way> {
     let asking: Vec<&Bond> = bonds.iter().filter(|bond| bond.chooses()).collect();
     let ways = flows.iter().filter_map(|flow| {
         let bond = asking.iter().find(|bond| bond.has(flow))?;
-        let recent = flow.idle_ms < bond.unchanged_ms;
-        (recent && bond.policy != HashPolicy::Layer34).then(|| bond.way(flow))
+        (bond.is_recent(flow) && bond.policy != HashPolicy::Layer34).then(|| bond.way(flow))
     });
     ways.collect()
 }
@@ -143,7 +153,7 @@ fn choose<'a>(
     ethernet: &Ethernet,
     fragmented: bool,
 ) -> Option<&'a String> {
-    if flow.idle_ms >= bond.unchanged_ms {
+    if !bond.is_recent(flow) {
         return None;
     }
     if let [only] = bond.usable.as_slice() {

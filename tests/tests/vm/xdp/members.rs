@@ -7,7 +7,7 @@ use hhnet_tests::host::Host;
 use hhnet_tests::wait;
 use hhnet_tests::xdp;
 
-use super::{PORTS, aggregates, bonded_with, flows_going, packets, report};
+use super::{PORTS, aggregates, bonded_with, flows_going, packets, report, settle};
 use crate::secs;
 
 /// What `hhnet status` says of a port.
@@ -55,7 +55,7 @@ fn a_replugged_member_is_counted_again() {
             aggregates(&lab.server, 2)
         });
         lab.fabric.leaves[1].wait_until_aggregated(1, 2);
-        report(&lab.server);
+        settle(&lab.server);
         send(&lab.server, 9);
         let report = report(&lab.server);
         let sent = flows_going("out", &report, &[("destination_port", 9.into())]);

@@ -7,6 +7,7 @@ mod policy;
 mod tc;
 
 use std::net::UdpSocket;
+use std::thread;
 
 use hhnet_tests::dhcp::Daemon;
 use hhnet_tests::fabric::Connection;
@@ -40,6 +41,13 @@ fn bonded_with(policy_and_flags: &str) -> Lab<Daemon> {
 fn report(server: &Host) -> Value {
     let text = server.must("flows --json");
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("hhnet flows --json: {e}\n{text}"))
+}
+
+/// Waits until what is sent is compared with the policy's choice: the agent has seen
+/// the last change of members, and a second has passed since.
+fn settle(server: &Host) {
+    report(server);
+    thread::sleep(secs(2));
 }
 
 /// The received flows for which all of `wanted` holds.

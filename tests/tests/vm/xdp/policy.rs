@@ -11,7 +11,7 @@ use hhnet_tests::fabric::Connection;
 use hhnet_tests::wait::{self, PATIENCE};
 use serde_json::Value;
 
-use super::{bonded_with, flows_going, report};
+use super::{bonded_with, flows_going, report, settle};
 use crate::Lab;
 
 /// Not in the order of their indices.
@@ -56,12 +56,11 @@ fn wide(policy: &str) -> Lab<Daemon> {
     gateway
         .namespace()
         .must("ip addr add 2001:db8:1::1/64 dev br0.1001");
-    // Now the agent has seen the last change of the members.
     wait::until("all members distribute", PATIENCE, || {
         let bond = lab.server.ip("-d -o link show bond0");
         bond.contains("ad_num_ports 5 ")
     });
-    report(&lab.server);
+    settle(&lab.server);
     lab
 }
 
@@ -161,12 +160,13 @@ fn follows(policy: &str) {
     let few = ["vlan+srcmac", "encap3+4"].contains(&policy);
     assert!(members.len() >= if few { 2 } else { 5 }, "{members:?}");
     let verdict = &report["policies"][0];
+    let text = lab.server.must("flows --top=1");
     assert_eq!(
         (&verdict["bond"], &verdict["policy"], &verdict["elsewhere"]),
-        (&"bond0".into(), &policy.into(), &0.into())
+        (&"bond0".into(), &policy.into(), &0.into()),
+        "{text}"
     );
     assert_eq!(verdict["members"], Value::from(MEMBERS.to_vec()));
-    let text = lab.server.must("flows --top=1");
     let line = format!("flows are on the member that {policy} chooses");
     assert!(
         text.contains(&line) && !text.contains("instead of"),
@@ -223,6 +223,7 @@ fn expectations_change_with_the_members() {
         let report = report(&lab.server);
         report["policies"][0]["members"] == Value::from(vec!["enp2s1"])
     });
+    settle(&lab.server);
     send(20_020..20_040);
     let report = report(&lab.server);
     let streams = flows_going("out", &report, &[("destination_port", 9.into())]);
