@@ -93,7 +93,7 @@ ALWAYS_INLINE struct finding look(const struct sighting *sighting, __u64 *place)
 		__u32 original = met & MEMBER_MASK;
 		int is_cross = original != sighting->member;
 
-		finding.verdict = sighting->evidence == STRONG
+		finding.verdict = sighting->evidence == STRONG || (sighting->evidence == STAMPED && is_cross)
 					  ? (is_cross ? STRONG_CROSS : STRONG_SAME)
 					  : (is_cross ? WEAK_CROSS : WEAK_SAME);
 		finding.delay = 0;

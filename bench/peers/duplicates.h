@@ -24,6 +24,7 @@
 #define STRONG_WINDOW 48828
 #define CROSS_WINDOW STRONG_WINDOW
 #define WEAK_WINDOW 1953
+#define PROMPT_WINDOW 62
 #define LONGEST 0xffff
 
 #define LEARNED 2
@@ -149,6 +150,35 @@ ALWAYS_INLINE enum verdict judge_weak(const struct sighting *sighting, __u64 slo
 	return is_within ? REPETITIVE : UNIQUE;
 }
 
+// Of a TCP segment without an identification of its own.
+ALWAYS_INLINE enum verdict judge_tcp(const struct sighting *sighting, __u64 slot, __u32 delay,
+				     int is_cross, __u64 *next)
+{
+	int is_stamped = sighting->evidence == STAMPED, is_within = delay <= WEAK_WINDOW;
+	int is_prompt;
+
+	if (is_cross || (is_stamped && !is_within)) {
+		if (delay > STRONG_WINDOW)
+			return UNIQUE;
+		*next = slot | COPIED;
+		if (is_stamped)
+			return is_cross ? STRONG_CROSS : STRONG_SAME;
+		return WEAK_CROSS;
+	}
+	if (!is_within)
+		return UNIQUE;
+	if (sighting->evidence == STAMPED_ACKNOWLEDGEMENT)
+		is_prompt = !(slot & COPIED);
+	else
+		is_prompt = sighting->evidence != ACKNOWLEDGEMENT && delay <= PROMPT_WINDOW;
+	if (is_prompt) {
+		*next = slot | COPIED;
+		return WEAK_SAME;
+	}
+	*next = slot_of(sighting, 0, 0) | COPIED;
+	return AMBIGUOUS;
+}
+
 // Judges by what the slot remembers, and says what it shall remember.
 ALWAYS_INLINE struct finding judge(const struct sighting *sighting, __u64 slot, __u64 *next)
 {
@@ -157,8 +187,13 @@ ALWAYS_INLINE struct finding judge(const struct sighting *sighting, __u64 slot, 
 	int is_cross = finding.original != sighting->member;
 
 	*next = slot_of(sighting, sighting->note, 0);
-	if (slot >> TAG_AT != sighting->tag || delay > LONGEST)
+	if (delay > LONGEST)
 		return finding;
+	if (slot >> TAG_AT != sighting->tag) {
+		if (FIELD(slot, MATCHES) >= LEARNED)
+			*next = slot;
+		return finding;
+	}
 	if (sighting->evidence == STRONG) {
 		if (delay > STRONG_WINDOW)
 			return finding;
@@ -166,13 +201,10 @@ ALWAYS_INLINE struct finding judge(const struct sighting *sighting, __u64 slot, 
 		finding.verdict = FIELD(slot, NOTE) != sighting->note ? ANSWERED
 				  : is_cross			      ? STRONG_CROSS
 								      : STRONG_SAME;
-	} else if (sighting->evidence == ACKNOWLEDGEMENT && !is_cross) {
-		if (delay > WEAK_WINDOW)
-			return finding;
-		*next = slot_of(sighting, 0, 0);
-		finding.verdict = AMBIGUOUS;
-	} else {
+	} else if (sighting->evidence == WEAK) {
 		finding.verdict = judge_weak(sighting, slot, delay, is_cross, next);
+	} else {
+		finding.verdict = judge_tcp(sighting, slot, delay, is_cross, next);
 	}
 	return finding;
 }

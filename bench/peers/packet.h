@@ -6,7 +6,15 @@
 
 enum kind { IPV4, IPV6, ARP, LACP, LLDP, OTHER, MALFORMED, KINDS };
 
-enum evidence { WEAK, STRONG, ACKNOWLEDGEMENT, NOTHING };
+enum evidence {
+	WEAK,
+	STRONG,
+	NOTHING,
+	STAMPED,
+	SEGMENT,
+	STAMPED_ACKNOWLEDGEMENT,
+	ACKNOWLEDGEMENT,
+};
 
 #define TAGGED (1ULL << 52)
 #define LATER_FRAGMENT (1ULL << 53)
@@ -76,15 +84,17 @@ ALWAYS_INLINE int is_stamped(const struct frame *frame, __u64 offset)
 ALWAYS_INLINE enum evidence tcp(const struct frame *frame, __u64 offset, __u64 left)
 {
 	void *bytes = header(frame, offset, 14);
+	int stamped;
 	__u16 word;
 
 	if (!bytes)
 		return WEAK;
 	word = be16(*(__u16 *)(bytes + 12));
+	stamped = is_stamped(frame, offset);
 	// Neither data nor FIN, SYN or RST.
 	if (left <= (__u64)(word >> 12) * 4 && !(word & 7))
-		return ACKNOWLEDGEMENT;
-	return is_stamped(frame, offset) ? STRONG : WEAK;
+		return stamped && word >> 12 == 8 ? STAMPED_ACKNOWLEDGEMENT : ACKNOWLEDGEMENT;
+	return stamped ? STAMPED : SEGMENT;
 }
 
 ALWAYS_INLINE void parse_transport(const struct frame *frame, __u64 offset, __u64 left,

@@ -38,6 +38,10 @@ pub const CROSS_WINDOW: u32 = STRONG_WINDOW;
 /// farther apart.
 pub const WEAK_WINDOW: u32 = 1_953;
 
+/// The same of TCP data without an identification on the same member: 64 µs. What was
+/// lost is sent again after a round trip.
+pub const PROMPT_WINDOW: u32 = 62;
+
 /// Longest distance at which a flow is known to repeat itself: what
 /// [`Slot`]'s note can tell, 67 ms.
 const LONGEST: u32 = (1 << (1 << NOTE_BITS)) - 1;
@@ -59,7 +63,7 @@ pub enum Verdict {
     WeakSame,
     /// The same, on another member.
     WeakCross,
-    /// An acknowledgement as before: a receiver that misses a segment sends some.
+    /// A TCP segment as before, which may have been sent again.
     Ambiguous,
     /// As before, but at the distance at which this flow repeats itself.
     Repetitive,
@@ -262,8 +266,12 @@ impl Sighting {
     pub fn judge(&self, slot: Slot) -> (Finding, Slot) {
         let delay = self.now.wrapping_sub(slot.time()) & ((1 << TIME_BITS) - 1);
         let fresh = Slot::new(self.tag, self.note, 0, self.now, self.member);
-        let (verdict, next) = if slot.tag() != self.tag || delay > LONGEST {
+        let (verdict, next) = if delay > LONGEST {
             (Verdict::Unique, fresh)
+        } else if slot.tag() != self.tag {
+            // What was learned of a flow that repeats itself is kept while it does.
+            let is_learned = slot.matches() >= LEARNED;
+            (Verdict::Unique, if is_learned { slot } else { fresh })
         } else {
             self.compare(slot, delay)
                 .unwrap_or((Verdict::Unique, fresh))
@@ -289,11 +297,37 @@ impl Sighting {
                 Verdict::Answered
             };
             (delay <= STRONG_WINDOW).then_some((verdict, slot.copied()))
-        } else if self.evidence == Evidence::Acknowledgement && !is_cross {
-            let fresh = Slot::new(self.tag, 0, 0, self.now, self.member);
-            (delay <= WEAK_WINDOW).then_some((Verdict::Ambiguous, fresh))
-        } else {
+        } else if self.evidence == Evidence::Weak {
             Some(self.weak(slot, delay, is_cross))
+        } else {
+            self.tcp(slot, delay, is_cross)
+        }
+    }
+
+    /// Of a TCP segment without an identification of its own. What a sender sends again
+    /// goes by the same member, after a round trip, under a new timestamp where it has
+    /// them.
+    #[inline(always)]
+    fn tcp(&self, slot: Slot, delay: u32, is_cross: bool) -> Option<(Verdict, Slot)> {
+        let is_stamped = self.evidence == Evidence::Stamped;
+        let is_within = delay <= WEAK_WINDOW;
+        if is_cross || is_stamped && !is_within {
+            let copy = Verdict::copy(is_stamped, is_cross);
+            return (delay <= STRONG_WINDOW).then_some((copy, slot.copied()));
+        }
+        let is_prompt = if self.evidence == Evidence::StampedAcknowledgement {
+            // A receiver that cannot say what it has repeats it more than once.
+            !slot.is_copied()
+        } else {
+            self.evidence != Evidence::Acknowledgement && delay <= PROMPT_WINDOW
+        };
+        if is_within && is_prompt {
+            Some((Verdict::WeakSame, slot.copied()))
+        } else if is_within {
+            let fresh = Slot::new(self.tag, 0, 0, self.now, self.member);
+            Some((Verdict::Ambiguous, fresh.copied()))
+        } else {
+            None
         }
     }
 
@@ -340,8 +374,10 @@ impl Sighting {
         if met.tag() != self.tag {
             return None;
         }
-        let is_strong = self.evidence == Evidence::Strong;
-        let verdict = Verdict::copy(is_strong, met.member() != self.member);
+        let is_cross = met.member() != self.member;
+        let is_strong =
+            self.evidence == Evidence::Strong || self.evidence == Evidence::Stamped && is_cross;
+        let verdict = Verdict::copy(is_strong, is_cross);
         Some(Finding {
             verdict: Veiled::new(verdict),
             delay: 0,

@@ -19,21 +19,32 @@ use crate::{
 pub enum Evidence {
     /// Perhaps: nothing in the frame is new each time.
     Weak,
-    /// No: an IPv4 identification, an echo's sequence number, a TCP timestamp with
-    /// data, an ESP sequence number.
+    /// No: an IPv4 identification, an echo's sequence number, an ESP sequence number.
     Strong,
-    /// Yes: a TCP acknowledgement without data or identification.
-    Acknowledgement,
     /// Not to be compared.
     Nothing,
+    /// TCP data with a timestamp: sent again it has another, unless that was within a
+    /// tick of the sender's clock, a millisecond of Linux'.
+    Stamped,
+    /// TCP data without: sent again it is the same.
+    Segment,
+    /// A TCP acknowledgement without data, with a timestamp and no other option: a
+    /// receiver that misses a segment says with each what it has (RFC 2018), so that
+    /// it sends this one again only if it cannot.
+    StampedAcknowledgement,
+    /// A TCP acknowledgement of another sort, which a receiver may well send again.
+    Acknowledgement,
 }
 
 impl Numbered for Evidence {
     const ALL: &'static [Self] = &[
         Self::Weak,
         Self::Strong,
-        Self::Acknowledgement,
         Self::Nothing,
+        Self::Stamped,
+        Self::Segment,
+        Self::StampedAcknowledgement,
+        Self::Acknowledgement,
     ];
 
     #[inline(always)]

@@ -68,24 +68,26 @@ pub(crate) fn transport(frame: &Frame, offset: usize, left: u64, protocol: u8) -
     found
 }
 
-/// Length of a TCP header, 0 if it cannot be read, and what a repetition proves: a
-/// segment with a timestamp is sent again under a new one (RFC 7323 section 3).
+/// Length of a TCP header, 0 if it cannot be read, and what a repetition proves.
 #[inline(always)]
 fn tcp(frame: &Frame, offset: usize, left: u64) -> (u64, Evidence) {
     const FIN: u16 = 0x01;
     const SYN: u16 = 0x02;
     const RST: u16 = 0x04;
+    /// Bytes of a header with a timestamp and no other option.
+    const STAMPED: u64 = 20 + 12;
     let Some(header) = frame.header::<14>(offset) else {
         return (0, Evidence::Weak);
     };
     let word = header.read::<u16, 12>();
     let length = u64::from(word >> 12) * 4;
-    let evidence = if left <= length && word & (FIN | SYN | RST) == 0 {
-        Evidence::Acknowledgement
-    } else if is_stamped(frame, offset) {
-        Evidence::Strong
-    } else {
-        Evidence::Weak
+    let is_stamped = is_stamped(frame, offset);
+    let is_bare = left <= length && word & (FIN | SYN | RST) == 0;
+    let evidence = match (is_bare, is_stamped) {
+        (true, true) if length == STAMPED => Evidence::StampedAcknowledgement,
+        (true, _) => Evidence::Acknowledgement,
+        (false, true) => Evidence::Stamped,
+        (false, false) => Evidence::Segment,
     };
     (length, evidence)
 }

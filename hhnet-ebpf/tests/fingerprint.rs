@@ -113,25 +113,32 @@ fn an_identification_is_an_identity() {
 }
 
 #[test]
-fn a_timestamp_with_data_is_one_too() {
+fn what_a_timestamp_proves_depends_on_the_rest() {
     let of = |flags, is_stamped, data: &[u8]| {
         evidence(&identified(0, TCP, &segment(flags, is_stamped, data)))
     };
     const ACK: u8 = 0x10;
     const FIN: u8 = 0x11;
     const RST: u8 = 0x14;
-    assert_eq!(of(ACK, true, &[1]), Evidence::Strong);
-    assert_eq!(of(FIN, true, &[]), Evidence::Strong);
-    assert_eq!(of(ACK, false, &[1]), Evidence::Weak);
-    assert_eq!(of(RST, false, &[]), Evidence::Weak);
-    assert_eq!(of(ACK, true, &[]), Evidence::Acknowledgement);
+    assert_eq!(of(ACK, true, &[1]), Evidence::Stamped);
+    assert_eq!(of(FIN, true, &[]), Evidence::Stamped);
+    assert_eq!(of(ACK, false, &[1]), Evidence::Segment);
+    assert_eq!(of(RST, false, &[]), Evidence::Segment);
+    assert_eq!(of(ACK, true, &[]), Evidence::StampedAcknowledgement);
     assert_eq!(of(ACK, false, &[]), Evidence::Acknowledgement);
+    // What a receiver misses: a block of SACK after the timestamp.
+    let mut missing = segment(ACK, true, &[1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2]);
+    missing[12] = 0xb0;
+    assert_eq!(
+        evidence(&identified(0, TCP, &missing)),
+        Evidence::Acknowledgement
+    );
     let mut syn = tcp();
     (syn[12], syn[13]) = (0xa0, 0x02);
     syn.extend([
         2, 4, 5, 0xb4, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7,
     ]);
-    assert_eq!(evidence(&identified(0, TCP, &syn)), Evidence::Strong);
+    assert_eq!(evidence(&identified(0, TCP, &syn)), Evidence::Stamped);
 }
 
 #[test]

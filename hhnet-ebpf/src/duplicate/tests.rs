@@ -9,6 +9,9 @@ const HASH: u64 = 0xdead_beef_0123_4567;
 const STRONG: Evidence = Evidence::Strong;
 const WEAK: Evidence = Evidence::Weak;
 const ACK: Evidence = Evidence::Acknowledgement;
+const STAMPED: Evidence = Evidence::Stamped;
+const SEGMENT: Evidence = Evidence::Segment;
+const STAMPED_ACK: Evidence = Evidence::StampedAcknowledgement;
 
 /// A slot that frames come to, at so many microseconds.
 #[derive(Default)]
@@ -114,6 +117,52 @@ fn acknowledgements_repeat_themselves_but_not_on_another_member() {
     let frames = [(0, 0), (0, 20), (1, 40), (0, 4_000)];
     let expected = [Unique, Ambiguous, WeakCross, Unique];
     assert_eq!(Place::verdicts(ACK, &frames), expected);
+}
+
+#[test]
+fn data_may_be_sent_again_after_a_round_trip_and_no_sooner() {
+    let frames = [(0, 0), (0, 60), (0, 200), (0, 4_000)];
+    let expected = [Unique, WeakSame, Ambiguous, Unique];
+    assert_eq!(Place::verdicts(SEGMENT, &frames), expected);
+    assert_eq!(
+        Place::verdicts(SEGMENT, &[(0, 0), (1, 49_990), (1, 50_010)]),
+        [Unique, WeakCross, Unique]
+    );
+}
+
+#[test]
+fn under_the_same_timestamp_only_within_a_tick() {
+    let frames = [(0, 0), (0, 60), (0, 200), (0, 4_000), (0, 49_000)];
+    let expected = [Unique, WeakSame, Ambiguous, StrongSame, StrongSame];
+    assert_eq!(Place::verdicts(STAMPED, &frames), expected);
+    assert_eq!(
+        Place::verdicts(STAMPED, &[(0, 0), (1, 1_000), (1, 50_010)]),
+        [Unique, StrongCross, Unique]
+    );
+}
+
+#[test]
+fn a_receiver_that_cannot_say_what_it_has_is_doubted_after_the_first() {
+    let frames = [(0, 0), (0, 20), (0, 40), (0, 60), (0, 4_000), (1, 4_020)];
+    let expected = [Unique, WeakSame, Ambiguous, Ambiguous, Unique, WeakCross];
+    assert_eq!(Place::verdicts(STAMPED_ACK, &frames), expected);
+}
+
+#[test]
+fn what_was_learned_of_a_stream_is_kept_while_it_lasts() {
+    let mut place = Place::default();
+    for number in 0..10 {
+        place.see(WEAK, 0, 0, 1_000_000 + number * 1_000);
+    }
+    let learned = place.0;
+    place.0 = Slot(learned.0 ^ 1 << 63);
+    // Of another flow, which is not remembered.
+    assert_eq!(place.see(STRONG, 0, 0, 1_010_000).verdict, Unique);
+    assert_eq!(place.see(STRONG, 0, 0, 1_010_010).verdict, Unique);
+    assert_eq!(place.0.0, learned.0 ^ 1 << 63);
+    // The stream has ended.
+    assert_eq!(place.see(STRONG, 0, 0, 1_090_000).verdict, Unique);
+    assert_eq!(place.see(STRONG, 0, 0, 1_090_010).verdict, StrongSame);
 }
 
 #[test]
@@ -224,7 +273,7 @@ fn logarithms_of_distances() {
 proptest! {
     /// Whatever comes, each field stays in its place.
     #[test]
-    fn fields_do_not_spill(slot: u64, hash: u64, note in 0..16_u64, member in 0..32_u8, now: u64, evidence in 0..3_usize) {
+    fn fields_do_not_spill(slot: u64, hash: u64, note in 0..16_u64, member in 0..32_u8, now: u64, evidence in 0..7_usize) {
         let fingerprint = Fingerprint { hash, evidence: Veiled::new(Evidence::ALL[evidence]), note };
         let sighting = Sighting::new(&fingerprint, now, member);
         let before = Slot(slot);

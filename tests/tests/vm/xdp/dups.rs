@@ -173,5 +173,6 @@ fn copies_that_bonding_drops_are_counted_apart() {
     let suppressed = number(&report, "suppressed");
     assert!((PINGS - 1..PINGS + 20).contains(&suppressed), "{report}");
     assert_eq!(number(&report, "strong_other_member"), 0, "{report}");
-    explained(&report, "which bonding does not use now");
+    explained(&report, "bonding");
+    explained(&report, "it drops one of the two");
 }
