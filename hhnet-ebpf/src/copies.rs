@@ -83,7 +83,11 @@ impl CopyCounters {
 impl Finding {
     /// What is counted of it for its flow: nothing unless it is a copy.
     #[inline(always)]
-    pub const fn copies(&self) -> Copies {
+    pub fn copies(&self) -> Copies {
+        // Nearly all frames are none, and need not be asked what sort of copy.
+        if self.verdict == Verdict::Unique {
+            return Copies::default();
+        }
         // Odd verdicts are of the same member, even ones of another.
         let is_same = self.verdict.index() as u32 & 1;
         let (same, cross) = if self.is_copy() {
