@@ -189,6 +189,21 @@ pub(super) fn naive(peers: &Peers) -> Result<Ebpf> {
 }
 
 impl Contestant {
+    /// A program of `parts.c`, with tables of hhnet's size.
+    pub(super) fn part(peers: &Peers, geometry: &Geometry, program: &str) -> Result<Self> {
+        let mut loader = EbpfLoader::new();
+        let loader = geometry.apply(&mut loader);
+        let mut ebpf = loader
+            .load(&peers.read("parts")?)
+            .context("loading parts.o")?;
+        peers::xdp(&mut ebpf, Some(program))?;
+        peers::count_interface(&mut ebpf, place::index("lo")?, peers::FIRST)?;
+        Ok(Self {
+            name: program.to_owned(),
+            way: Way::Peer(ebpf, Some(program.to_owned())),
+        })
+    }
+
     /// Runs it so often on the driver's frames. Returns nanoseconds per frame.
     pub(super) fn run(&mut self, driver: &mut Driver, repeat: u32) -> Result<f64> {
         let program = match &mut self.way {

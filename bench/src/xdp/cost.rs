@@ -8,16 +8,19 @@
 use anyhow::Result;
 
 use super::{
-    contestant::{self, Contestant, DRIVEN_PASS, HHNET, KTIME, NAIVE, Outsider, PASS, TWIN},
+    contestant::{
+        self, Contestant, DRIVEN_PASS, Geometry, HHNET, KTIME, NAIVE, Outsider, PASS, TWIN,
+    },
     peers::{Driver, Peers},
     table::Table,
     traffic::Traffic,
     turns::{Rounds, geometric_mean},
+    update,
 };
 use crate::report::{Figure, Goal};
 
 /// Test runs are repeated so often in one system call.
-const REPEAT: u32 = 200_000;
+pub(super) const REPEAT: u32 = 200_000;
 /// After so many rounds all programs are loaded anew: how a table lies in memory, and
 /// therefore in caches, is luck that should not decide between two programs.
 const ROUNDS_PER_LOAD: usize = 3;
@@ -60,7 +63,10 @@ pub(super) fn run(
     }
     print(&costs(&all, &names));
     print(&ratios(&all));
-    Ok(figures(&all))
+    let geometry = Geometry::of(&mut contestant::hhnet()?)?;
+    let mut figures = figures(&all);
+    figures.extend(update::run(peers, &geometry, rounds, print)?);
+    Ok(figures)
 }
 
 impl Medians {
@@ -98,7 +104,7 @@ fn costs(all: &[Medians], names: &[String]) -> String {
     for medians in all {
         let cell = |&of: &usize| {
             let (times, more) = (medians.times[of], medians.increments[of]);
-            format!("{times:.2} (+{more:.0})")
+            format!("{times:.2} ({more:+.0})")
         };
         let pass = format!("{:.1}", medians.pass);
         table.row(

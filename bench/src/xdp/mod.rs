@@ -17,6 +17,7 @@ mod same;
 mod table;
 mod traffic;
 mod turns;
+mod update;
 
 use anyhow::Result;
 use clap::ValueEnum;

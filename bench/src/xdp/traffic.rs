@@ -47,7 +47,7 @@ impl Traffic {
     /// All that is measured.
     pub(super) fn all() -> [Self; 8] {
         [
-            Self::udp("UDP, 1 flow", 1),
+            Self::one(),
             Self::thousand(),
             Self::udp("UDP, 16,384 flows", 16_384),
             Self {
@@ -60,6 +60,11 @@ impl Traffic {
             Self::ipv6(),
             Self::qinq(),
         ]
+    }
+
+    /// A single flow.
+    pub(super) fn one() -> Self {
+        Self::udp("UDP, 1 flow", 1)
     }
 
     /// What goals are set for.
