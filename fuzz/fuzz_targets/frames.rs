@@ -76,9 +76,6 @@ fn check(input: &Input, packet: &Packet) {
     assert_eq!(attributes.member(), input.slot);
     assert_eq!(attributes.is_egress(), input.egress);
     assert_eq!(attributes.vlan().is_some(), packet.tags > 0);
-    assert_eq!(
-        attributes.is_later_fragment(),
-        packet.is_later_fragment()
-    );
+    assert_eq!(attributes.is_later_fragment(), packet.is_later_fragment());
     assert!(!attributes.is_later_fragment() || attributes.ports() == (0, 0));
 }
