@@ -20,7 +20,7 @@ use super::{
 use crate::report::{Figure, Goal};
 
 /// Test runs are repeated so often in one system call.
-pub(super) const REPEAT: u32 = 200_000;
+const REPEAT: u32 = 200_000;
 /// After so many rounds all programs are loaded anew: how a table lies in memory, and
 /// therefore in caches, is luck that should not decide between two programs.
 const ROUNDS_PER_LOAD: usize = 3;
