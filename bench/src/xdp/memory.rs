@@ -23,15 +23,15 @@ pub(super) fn run(print: &mut impl FnMut(&str)) -> Result<Vec<Figure>> {
     for info in &infos {
         for map in kernel_maps::of(info)? {
             let name = map.name_as_str().unwrap_or_default().to_owned();
-            maps.insert(map.id(), (name, kernel_maps::memory(&map)?));
+            maps.insert((name, map.id()), kernel_maps::memory(&map)?);
         }
     }
     let mut table = Table::new("map", &["MiB"]);
-    for (name, bytes) in maps.values() {
+    for ((name, _), bytes) in &maps {
         table.row(name, [format!("{:.2}", *bytes as f64 / MIB)]);
     }
     print(&table.to_string());
-    let sum: u64 = maps.values().map(|(_, bytes)| bytes).sum();
+    let sum: u64 = maps.values().sum();
     let mib = sum as f64 / MIB;
     Ok(vec![Figure::new("map_memory_mib", mib, Goal::AtMost(16.0))])
 }
