@@ -7,27 +7,16 @@
 //! any copy within [`STRONG_WINDOW`] is one. Without, only one that follows closely,
 //! or on another member: a sender's hash keeps a flow on one.
 
+mod slot;
+mod verdict;
+
+use self::slot::{INDEX_BITS, NOTE_BITS, TIME_BITS};
+pub use self::{slot::Slot, verdict::Verdict};
 use crate::{
     fingerprint::{Evidence, Fingerprint},
     frame::Frame,
-    veil::{Numbered, Veiled},
+    veil::Veiled,
 };
-
-/// Bits of the fields of a slot, from the lowest.
-const MEMBER_BITS: u32 = 5;
-const TIME_BITS: u32 = 24;
-const MATCHES_BITS: u32 = 2;
-const NOTE_BITS: u32 = 4;
-const TIME_AT: u32 = MEMBER_BITS;
-const MATCHES_AT: u32 = TIME_AT + TIME_BITS;
-const NOTE_AT: u32 = MATCHES_AT + MATCHES_BITS;
-const COPIED_AT: u32 = NOTE_AT + NOTE_BITS;
-const TAG_AT: u32 = COPIED_AT + 1;
-const COPIED: u64 = 1 << COPIED_AT;
-
-/// Bits of [`Fingerprint`] that a slot does not keep, because its place tells
-/// them.
-const INDEX_BITS: u32 = TAG_AT;
 
 /// Longest time between a frame with an identity and its copy, in ticks of
 /// 1.024 µs: 50 ms. A 16-bit IP identification repeats after 65,536 packets.
@@ -48,151 +37,6 @@ const LONGEST: u32 = (1 << (1 << NOTE_BITS)) - 1;
 
 /// From so many matches on a flow is known to send the same bytes again.
 const LEARNED: u64 = 2;
-
-/// What was found out about a frame.
-#[repr(u8)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Not seen before.
-    Unique,
-    /// A copy of a frame with an identity, on the member of the first.
-    StrongSame,
-    /// The same, on another member.
-    StrongCross,
-    /// A copy of a frame without an identity, on the member of the first.
-    WeakSame,
-    /// The same, on another member.
-    WeakCross,
-    /// A TCP segment as before, which may have been sent again.
-    Ambiguous,
-    /// As before, but at the distance at which this flow repeats itself.
-    Repetitive,
-    /// Not compared: of the link itself (IEEE 802.1Q table 8-1: STP, LACP, LLDP),
-    /// or cut short.
-    Skipped,
-    /// Not compared: our own, sent back by the switch.
-    Looped,
-    /// A copy of which bonding drops one, because a member is not in use.
-    Suppressed,
-    /// Not compared: GRO has put several frames together.
-    Merged,
-    /// An echo reply that answers the same request again, under another IP
-    /// identification: the request was duplicated.
-    Answered,
-}
-
-impl Verdict {
-    /// Number of verdicts.
-    pub const COUNT: usize = 12;
-    /// Those that are copies: the first, after [`Unique`](Self::Unique).
-    pub const COPIES: usize = 4;
-
-    #[inline(always)]
-    const fn copy(is_strong: bool, is_cross: bool) -> Self {
-        match (is_strong, is_cross) {
-            (true, false) => Self::StrongSame,
-            (true, true) => Self::StrongCross,
-            (false, false) => Self::WeakSame,
-            (false, true) => Self::WeakCross,
-        }
-    }
-}
-
-impl Numbered for Verdict {
-    const ALL: &'static [Self] = &[
-        Self::Unique,
-        Self::StrongSame,
-        Self::StrongCross,
-        Self::WeakSame,
-        Self::WeakCross,
-        Self::Ambiguous,
-        Self::Repetitive,
-        Self::Skipped,
-        Self::Looped,
-        Self::Suppressed,
-        Self::Merged,
-        Self::Answered,
-    ];
-
-    #[inline(always)]
-    fn number(self) -> u8 {
-        self as u8
-    }
-}
-
-/// What a slot remembers. All zeros: nothing.
-///
-/// Bits 0–4 member of the first frame, 5–28 its time in ticks of 1.024 µs (wraps
-/// after 17 s), 29–30 matches, 31–34 note, 35 whether it was copied already, 36–63
-/// tag. The note is, of an echo with an IP identification, four bits of that; else
-/// log2 of the usual distance in ticks.
-#[repr(transparent)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Slot(pub u64);
-
-impl Slot {
-    #[inline(always)]
-    const fn new(tag: u64, note: u64, matches: u64, time: u32, member: u8) -> Self {
-        Self(
-            tag << TAG_AT
-                | note << NOTE_AT
-                | matches << MATCHES_AT
-                | (time as u64) << TIME_AT
-                | member as u64,
-        )
-    }
-
-    /// The member that got the first frame.
-    #[inline(always)]
-    pub const fn member(self) -> u8 {
-        self.0 as u8 & ((1 << MEMBER_BITS) - 1)
-    }
-
-    #[inline(always)]
-    const fn time(self) -> u32 {
-        (self.0 >> TIME_AT) as u32 & ((1 << TIME_BITS) - 1)
-    }
-
-    #[inline(always)]
-    const fn matches(self) -> u64 {
-        self.0 >> MATCHES_AT & ((1 << MATCHES_BITS) - 1)
-    }
-
-    #[inline(always)]
-    const fn note(self) -> u64 {
-        self.0 >> NOTE_AT & ((1 << NOTE_BITS) - 1)
-    }
-
-    #[inline(always)]
-    const fn tag(self) -> u64 {
-        self.0 >> TAG_AT
-    }
-
-    /// Whether a copy of the frame has come already.
-    #[inline(always)]
-    const fn is_copied(self) -> bool {
-        self.0 & COPIED != 0
-    }
-
-    #[inline(always)]
-    const fn copied(self) -> Self {
-        Self(self.0 | COPIED)
-    }
-
-    /// One match more, for as many as can be counted.
-    #[inline(always)]
-    const fn matched(self) -> Self {
-        let most = (1 << MATCHES_BITS) - 1;
-        let more = (self.matches() != most) as u64;
-        Self(self.0 + (more << MATCHES_AT))
-    }
-
-    #[inline(always)]
-    const fn with_note(self, note: u64) -> Self {
-        let mask = ((1 << NOTE_BITS) - 1) << NOTE_AT;
-        Self(self.0 & !mask | note << NOTE_AT)
-    }
-}
 
 /// A frame to be judged.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::veil::Numbered as _;
 
 const HASH: u64 = 0xdead_beef_0123_4567;
 const STRONG: Evidence = Evidence::Strong;
