@@ -6,7 +6,7 @@
 mod frames;
 mod netns;
 
-use std::{collections::BTreeMap, net::UdpSocket, process::Command, time::Instant};
+use std::{collections::BTreeMap, net::UdpSocket, path::Path, process::Command, time::Instant};
 
 use aya::programs::{TestRun as _, TestRunOptions};
 use hhnet::xdp::{
@@ -18,6 +18,10 @@ use hhnet_ebpf::{
     packet::{Content, parse},
 };
 use netns::{in_netns, index, ip};
+use nix::{
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, unshare},
+};
 
 #[test]
 fn native_with_a_jumbo_mtu_tcx_where_the_driver_refuses_and_gone_afterwards() {
@@ -83,6 +87,35 @@ fn somebody_elses_program_is_named_and_can_be_detached() {
             ours.attach("lo", index("lo"), Wanted::Generic),
             Ok(Mode::Generic)
         );
+    });
+}
+
+/// No type information of the kernel, and no file system of bpf's either.
+#[test]
+fn a_kernel_without_btf_will_do() {
+    in_netns(|| {
+        unshare(CloneFlags::CLONE_NEWNS).expect("mounts of our own");
+        let nothing = None::<&str>;
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(nothing, "/", nothing, private, nothing).expect("nobody else sees them");
+        for hidden in ["/sys/kernel/btf", "/sys/fs/bpf"] {
+            let hide = mount(
+                Some("none"),
+                hidden,
+                Some("tmpfs"),
+                MsFlags::empty(),
+                nothing,
+            );
+            hide.unwrap_or_else(|error| panic!("hiding {hidden}: {error}"));
+        }
+        assert!(!Path::new("/sys/kernel/btf/vmlinux").exists());
+        ip("link add enp2s1 type veth peer leaf1");
+        let mut programs = Programs::load().expect("load");
+        let index = index("enp2s1");
+        let attached = programs.attach("enp2s1", index, Wanted::Auto);
+        assert_eq!(attached, Ok(Mode::Native));
+        let sent = programs.attach_egress("enp2s1", index, Wanted::Auto);
+        assert_eq!(sent, Ok(Mode::Tcx));
     });
 }
 
