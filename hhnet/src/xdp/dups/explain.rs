@@ -26,7 +26,10 @@ impl FlowDups {
             );
             by_name.entry(name).or_default().push(flow);
         }
-        let all = by_name.into_values().filter_map(|on| Self::together(&on));
+        let all = by_name.into_values().filter_map(|mut on| {
+            on.sort_by(|a, b| a.member.cmp(&b.member));
+            Self::together(&on)
+        });
         let mut found: Vec<_> = all.collect();
         found.sort_by_key(|flow| Reverse(flow.duplicates.number()));
         found
@@ -68,7 +71,7 @@ impl FlowDups {
         } = self.duplicates;
         let copies = same_member + other_member;
         let frames = self.packets - copies;
-        let what = self.what();
+        let what = self.what(frames);
         let mut parts = Vec::new();
         if copies > 0 {
             let number = if copies <= frames {
@@ -92,16 +95,25 @@ impl FlowDups {
         parts.join("; ")
     }
 
-    fn what(&self) -> String {
+    /// What so many frames are called.
+    fn what(&self, frames: u64) -> String {
         let (source, destination) = (self.source, self.destination);
+        let is_one = frames == 1;
         match self.transport {
             Transport::Icmp {
                 icmp_type: 0 | 129, ..
-            } if self.is_echo() => format!("echo replies from {source}"),
-            Transport::Icmp { .. } if self.is_echo() => format!("echo requests from {source}"),
+            } if self.is_echo() => {
+                let replies = if is_one { "reply" } else { "replies" };
+                format!("echo {replies} from {source}")
+            }
+            Transport::Icmp { .. } if self.is_echo() => {
+                let plural = if is_one { "" } else { "s" };
+                format!("echo request{plural} from {source}")
+            }
             transport => {
                 let flow = words::summary(self.protocol, source, destination, transport);
-                format!("packets of {flow}")
+                let plural = if is_one { "" } else { "s" };
+                format!("packet{plural} of {flow}")
             }
         }
     }
@@ -149,8 +161,8 @@ impl FlowDups {
                 format!("both on {on}: something before the last switch duplicated them{leg}")
             }
             (same, other) => format!(
-                "{other} {across}, as both switches forwarded them, and {same} on one \
-                 member, duplicated before{leg}"
+                "{other} of them {across}, as both switches forwarded them, and {same} on \
+                 one member, duplicated before{leg}"
             ),
         }
     }
@@ -174,6 +186,7 @@ impl DupReport {
     pub(super) fn finish(&mut self) {
         let mut total = Compared::default();
         self.members.iter().for_each(|m| total.add(&m.compared));
+        total.compare_ratios();
         self.total = total;
         let flows = self.flows.iter().take(EXPLAINED);
         let flows = flows.map(|flow| flow.explanation.clone());

@@ -64,11 +64,14 @@ pub struct Compared {
     pub merged: u64,
     /// Frames that came more than once.
     pub replicated: u64,
-    /// RFC 5560, Type-P-one-way-packet-duplication-fraction: copies to each frame.
-    pub duplication_fraction: f64,
+    /// RFC 5560, Type-P-one-way-packet-duplication-fraction: copies to each frame. Of
+    /// all members together alone, as a frame and its copy may come to two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplication_fraction: Option<f64>,
     /// RFC 5560, Type-P-one-way-replicated-packet-rate: the part of the frames that
-    /// came more than once.
-    pub replicated_packet_rate: f64,
+    /// came more than once. Likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicated_packet_rate: Option<f64>,
     /// How long after the first the copies came: how many in less than 2, 4, 8, …
     /// units of 1.024 µs, but not in less than half of that.
     pub delays: [u64; DELAY_BUCKETS],
@@ -160,7 +163,7 @@ impl Compared {
                 *into += count;
             }
         }
-        compared.compare();
+        compared.subtract();
         compared
     }
 
@@ -193,14 +196,17 @@ impl Compared {
         for (into, count) in self.delays.iter_mut().zip(other.delays) {
             *into += count;
         }
-        self.compare();
+        self.subtract();
     }
 
-    /// What follows from the counters. Of packets that arrived at all, as RFC 5560
-    /// has it (section 3.3): a copy is not one of them, nor is one that is dropped.
-    fn compare(&mut self) {
+    fn subtract(&mut self) {
         let aside = self.skipped + self.looped + self.merged;
         self.compared = self.received.saturating_sub(aside);
+    }
+
+    /// Of packets that arrived at all, as RFC 5560 has it (section 3.3): a copy is not
+    /// one of them, nor is one that is dropped.
+    fn compare_ratios(&mut self) {
         let arrived = self
             .compared
             .saturating_sub(self.copies() + self.suppressed);
@@ -208,8 +214,8 @@ impl Compared {
             0 => 0.0,
             arrived => super::spread::rounded(count as f64 / arrived as f64),
         };
-        self.duplication_fraction = ratio(self.copies());
-        self.replicated_packet_rate = ratio(self.replicated);
+        self.duplication_fraction = Some(ratio(self.copies()));
+        self.replicated_packet_rate = Some(ratio(self.replicated));
     }
 
     /// Microseconds in which this part of the copies came; none of none.

@@ -56,9 +56,10 @@ fn explanation(flows: &[Flow]) -> String {
 
 #[test]
 fn replies_by_both_switches() {
+    // In whatever order the maps have them.
     let flows = [
-        echo("enp2s1", 0, 300, Duplicates::default()),
         echo("enp2s2", 0, 31, cross(31, 12)),
+        echo("enp2s1", 0, 300, Duplicates::default()),
     ];
     assert_eq!(
         explanation(&flows),
@@ -83,6 +84,13 @@ fn several_copies_each() {
         "300 echo replies from 10.0.5.10 arrived 900 times, less than 1 µs apart, both on \
          enp2s1: something before the last switch duplicated them (reply leg)"
     );
+}
+
+#[test]
+fn a_single_frame() {
+    let explanation = explanation(&[echo("enp2s1", 0, 3, same(2, 1))]);
+    let beginning = "1 echo reply from 10.0.5.10 arrived 3 times";
+    assert!(explanation.starts_with(beginning), "{explanation}");
 }
 
 #[test]
@@ -121,7 +129,7 @@ fn both_ways_of_one_flow_and_other_protocols() {
     assert_eq!(
         explanation(&flows),
         "5 of 10 packets of udp 10.0.5.10:53 to 10.0.1.10:4000 arrived twice, 5 µs apart, 3 \
-         once on enp2s1 and once on enp2s2, as both switches forwarded them, and 2 on one \
+         of them once on enp2s1 and once on enp2s2, as both switches forwarded them, and 2 on one \
          member, duplicated before"
     );
 }
@@ -169,12 +177,14 @@ fn received(packets: u64) -> Counted {
 
 #[test]
 fn ratios_are_of_packets_that_arrived_and_were_compared() {
-    let compared = Compared::new(received(1_005), &counters());
+    let mut compared = Compared::new(received(1_005), &counters());
+    assert_eq!(compared.duplication_fraction, None);
+    compared.compare_ratios();
     assert_eq!(compared.compared, 815);
     assert_eq!(compared.copies(), 10);
     // 815 less 10 copies and 5 that bonding drops.
-    assert_eq!(compared.duplication_fraction, 0.0125);
-    assert_eq!(compared.replicated_packet_rate, 0.01);
+    assert_eq!(compared.duplication_fraction, Some(0.0125));
+    assert_eq!(compared.replicated_packet_rate, Some(0.01));
     let nothing = Compared::new(received(0), &CopyCounters::default());
     assert_eq!(nothing, Compared::default());
 }
@@ -184,7 +194,8 @@ fn sums_have_ratios_of_their_own() {
     let mut sum = Compared::new(received(1_005), &counters());
     sum.add(&Compared::new(received(800), &CopyCounters::default()));
     assert_eq!((sum.compared, sum.copies()), (1_615, 10));
-    assert_eq!(sum.duplication_fraction, 0.0063);
+    sum.compare_ratios();
+    assert_eq!(sum.duplication_fraction, Some(0.0063));
     assert_eq!(sum.delays[9], 9);
 }
 

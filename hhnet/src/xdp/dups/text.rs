@@ -62,10 +62,12 @@ fn ratios(total: &Compared) -> String {
     if total.copies() == 0 {
         return String::new();
     }
-    let mut text = format!(
-        "duplication fraction {}, replicated packet rate {} (RFC 5560)\n",
-        total.duplication_fraction, total.replicated_packet_rate
-    );
+    let mut text = String::new();
+    if let (Some(fraction), Some(rate)) = (total.duplication_fraction, total.replicated_packet_rate)
+    {
+        text +=
+            &format!("duplication fraction {fraction}, replicated packet rate {rate} (RFC 5560)\n");
+    }
     if let (Some(half), Some(most)) = (total.delay_quantile(0.5), total.delay_quantile(0.99)) {
         text += &format!("half of the copies within {half:.0} µs, 99% within {most:.0} µs\n");
     }
