@@ -62,9 +62,9 @@ impl FlowReport {
         for member in &mut self.members {
             let same =
                 |old: &&Member| (&old.name, old.direction) == (&member.name, member.direction);
-            let then = before.members.iter().find(same).map(frames);
+            let then = before.members.iter().find(same).map(Member::frames);
             let then = then.unwrap_or_default();
-            member.rate = Some(Rate::between(then, frames(member), elapsed));
+            member.rate = Some(Rate::between(then, member.frames(), elapsed));
         }
         let by = self.by;
         let speed = |flow: &Flow| flow.rate.unwrap_or_default().by(by);
@@ -82,21 +82,4 @@ fn counted(flow: &Flow) -> Counted {
         packets: flow.packets,
         bytes: flow.bytes,
     }
-}
-
-/// All frames of a member, whatever they carry.
-fn frames(member: &Member) -> Counted {
-    let kinds = [
-        member.ipv4,
-        member.ipv6,
-        member.arp,
-        member.lacp,
-        member.lldp,
-        member.other,
-        member.malformed,
-    ];
-    kinds.iter().fold(Counted::default(), |sum, kind| Counted {
-        packets: sum.packets + kind.packets,
-        bytes: sum.bytes + kind.bytes,
-    })
 }

@@ -3,7 +3,10 @@
 
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
-use aya::maps::{MapError, PerCpuArray};
+use aya::{
+    Pod,
+    maps::{MapError, PerCpuArray, PerCpuValues},
+};
 use hhnet_ebpf::{
     flow::{Attributes, Counts},
     member::{self, MemberCounters},
@@ -58,23 +61,32 @@ impl Programs {
             .chain(v6.map(|record| (record.key.attributes(), record.counts)))
     }
 
+    /// Reads a per-CPU array: what the CPUs have at an index.
+    pub(super) fn per_cpu<V: Pod>(
+        &self,
+        name: &'static str,
+    ) -> Result<impl Fn(u32) -> Result<PerCpuValues<V>, XdpError>, XdpError> {
+        let map = self
+            .ebpf
+            .map(name)
+            .ok_or_else(|| XdpError::missing("map", name))?;
+        let failed =
+            move |error: MapError| XdpError::new(format!("reading eBPF map {name}"), &error);
+        let array = PerCpuArray::<_, V>::try_from(map).map_err(failed)?;
+        Ok(move |index| array.get(&index, 0).map_err(failed))
+    }
+
     /// The counters of every member that was ever attached: of all for what they
     /// received, then of those whose sent frames are counted.
     ///
     /// # Errors
     /// If the kernel refuses to read the map.
     pub fn members(&self) -> Result<Vec<Member>, XdpError> {
-        let name = names::MEMBERS;
-        let map = self
-            .ebpf
-            .map(name)
-            .ok_or_else(|| XdpError::missing("map", name))?;
-        let failed = |error: MapError| XdpError::new(format!("reading eBPF map {name}"), &error);
-        let counters = PerCpuArray::<_, MemberCounters>::try_from(map).map_err(failed)?;
+        let counters = self.per_cpu::<MemberCounters>(names::MEMBERS)?;
         let unlisted = evicted::lock(&self.evicted).archive.unlisted;
         let read = |(number, slot): (usize, &Slot), direction: Direction| {
             let index = member::counters(number as u8, direction == Direction::Out);
-            let cpus = counters.get(&index, 0).map_err(failed)?;
+            let cpus = counters(index)?;
             let counters = sum(cpus.iter());
             let here = |a: &&Attachment| (a.ifindex, a.direction) == (slot.ifindex, direction);
             let mode = self.attachments.iter().find(here).map(|a| a.mode);

@@ -101,17 +101,20 @@ impl Programs {
     /// What other members have counted of frames that came first to the interface
     /// of a slot: set aside rather than set to zero, because they go on counting.
     fn set_originals_aside(&mut self, slot: u8) -> Result<(), XdpError> {
-        let name = names::COPIES;
-        let map = self
-            .ebpf
-            .map(name)
-            .ok_or_else(|| XdpError::missing("map", name))?;
-        let failed = |error: MapError| XdpError::new(format!("reading eBPF map {name}"), &error);
-        let counters = PerCpuArray::<_, CopyCounters>::try_from(map).map_err(failed)?;
-        for (number, other) in (0..).zip(&mut self.slots) {
-            let cpus = counters.get(&number, 0).map_err(failed)?;
-            let counts = cpus.iter().map(|cpu| cpu.originals[usize::from(slot)]);
-            other.earlier_originals[usize::from(slot)] = counts.sum();
+        let originals = {
+            let counters = self.per_cpu::<CopyCounters>(names::COPIES)?;
+            let of = |number| -> Result<u64, XdpError> {
+                let cpus = counters(number)?;
+                Ok(cpus
+                    .iter()
+                    .map(|cpu| cpu.originals[usize::from(slot)])
+                    .sum())
+            };
+            let members = 0..self.slots.len() as u32;
+            members.map(of).collect::<Result<Vec<_>, _>>()?
+        };
+        for (other, originals) in self.slots.iter_mut().zip(originals) {
+            other.earlier_originals[usize::from(slot)] = originals;
         }
         Ok(())
     }

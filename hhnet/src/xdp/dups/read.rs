@@ -9,7 +9,7 @@ use std::{
 
 use aya::{
     Ebpf,
-    maps::{MapData, MapError, PerCpuArray, RingBuf},
+    maps::{MapData, RingBuf},
 };
 use hhnet_ebpf::{
     copies::{CopyCounters, EXAMPLE_BYTES, Example as Sample},
@@ -23,7 +23,7 @@ use hhnet_ebpf::{
 use super::{Compared, DupReport, Example, FlowDups, MemberDups};
 use crate::xdp::{
     Programs, XdpError,
-    report::{Counted, Direction, Flow, Member, Transport},
+    report::{Direction, Flow, Member, Transport},
     text::words,
 };
 
@@ -78,20 +78,14 @@ impl Programs {
     /// # Errors
     /// If the kernel refuses to read a map.
     pub fn duplicates(&self, members: &[Member], flows: &[Flow]) -> Result<DupReport, XdpError> {
-        let name = names::COPIES;
-        let map = self
-            .ebpf
-            .map(name)
-            .ok_or_else(|| XdpError::missing("map", name))?;
-        let failed = |error: MapError| XdpError::new(format!("reading eBPF map {name}"), &error);
-        let counters = PerCpuArray::<_, CopyCounters>::try_from(map).map_err(failed)?;
+        let counters = self.per_cpu::<CopyCounters>(names::COPIES)?;
         let mut report = DupReport::default();
         for (number, slot) in (0_u32..).zip(&self.slots) {
             let received = |m: &&Member| (m.ifindex, m.direction) == (slot.ifindex, Direction::In);
             let Some(member) = members.iter().find(received) else {
                 continue;
             };
-            let cpus = counters.get(&number, 0).map_err(failed)?;
+            let cpus = counters(number)?;
             let found = sum(cpus.iter());
             let originals = found.originals.iter().zip(slot.earlier_originals);
             let originals = originals.map(|(now, earlier)| now - earlier).enumerate();
@@ -102,7 +96,7 @@ impl Programs {
                 member: slot.name.clone(),
                 bond: member.bond.clone(),
                 is_inactive: self.inactive >> number & 1 != 0,
-                compared: Compared::new(all(member), &found),
+                compared: Compared::new(member.frames(), &found),
                 originals: named.collect(),
             });
         }
@@ -138,22 +132,6 @@ impl Programs {
         let slot = self.slots.get(usize::from(slot));
         slot.map_or_else(String::new, |slot| slot.name.clone())
     }
-}
-
-/// Frames of all kinds.
-fn all(member: &Member) -> Counted {
-    let kinds = [
-        member.ipv4,
-        member.ipv6,
-        member.arp,
-        member.lacp,
-        member.lldp,
-        member.other,
-        member.malformed,
-    ];
-    let packets = kinds.iter().map(|kind| kind.packets).sum();
-    let bytes = kinds.iter().map(|kind| kind.bytes).sum();
-    Counted { packets, bytes }
 }
 
 fn sum<'a>(cpus: impl Iterator<Item = &'a CopyCounters>) -> CopyCounters {

@@ -266,6 +266,23 @@ impl Transport {
 }
 
 impl Member {
+    /// All of its frames, whatever they carry.
+    pub(super) fn frames(&self) -> Counted {
+        let kinds = [
+            self.ipv4,
+            self.ipv6,
+            self.arp,
+            self.lacp,
+            self.lldp,
+            self.other,
+            self.malformed,
+        ];
+        kinds.iter().fold(Counted::default(), |sum, kind| Counted {
+            packets: sum.packets + kind.packets,
+            bytes: sum.bytes + kind.bytes,
+        })
+    }
+
     /// The counters of the member called `name` in one direction.
     pub fn new(
         name: &str,

@@ -42,81 +42,33 @@ impl FlowReport {
 }
 
 fn flow_columns() -> [Column; 12] {
-    let [
-        member,
-        direction,
-        vlan,
-        protocol,
-        source,
-        destination,
-        packets,
-        bytes,
-        dups,
-        info,
-    ] = FLOW_COLUMNS;
-    let [per_second, bits] = RATES;
-    [
-        member,
-        direction,
-        vlan,
-        protocol,
-        source,
-        destination,
-        packets,
-        bytes,
-        per_second,
-        bits,
-        dups,
-        info,
-    ]
+    with_rates(FLOW_COLUMNS, RATES, 2)
 }
 
 fn live_flow(flow: &Flow) -> [String; 12] {
-    let [
-        member,
-        direction,
-        vlan,
-        protocol,
-        source,
-        destination,
-        packets,
-        bytes,
-        dups,
-        info,
-    ] = flow_row(flow);
-    let [per_second, bits] = rate(flow.rate);
-    [
-        member,
-        direction,
-        vlan,
-        protocol,
-        source,
-        destination,
-        packets,
-        bytes,
-        per_second,
-        bits,
-        dups,
-        info,
-    ]
+    with_rates(flow_row(flow), rate(flow.rate), 2)
 }
 
 fn member_columns() -> [Column; 13] {
-    let [member, direction, hook, rest @ .., share] = MEMBER_COLUMNS;
-    let [v4, v6, arp, lacp, lldp, other, malformed] = rest;
-    let [per_second, bits] = RATES;
-    [
-        member, direction, hook, v4, v6, arp, lacp, lldp, other, malformed, per_second, bits, share,
-    ]
+    with_rates(MEMBER_COLUMNS, RATES, 1)
 }
 
 fn live_member(member: &Member, report: &FlowReport) -> [String; 13] {
-    let [name, direction, hook, rest @ .., share] = member_row(member, report.by);
-    let [v4, v6, arp, lacp, lldp, other, malformed] = rest;
-    let [per_second, bits] = rate(member.rate);
-    [
-        name, direction, hook, v4, v6, arp, lacp, lldp, other, malformed, per_second, bits, share,
-    ]
+    with_rates(member_row(member, report.by), rate(member.rate), 1)
+}
+
+/// Cells with those of the rates among them, before the `last` ones.
+fn with_rates<T, const N: usize, const M: usize>(
+    cells: [T; N],
+    rates: [T; 2],
+    last: usize,
+) -> [T; M] {
+    const { assert!(M == N + 2) };
+    let mut all: Vec<T> = cells.into();
+    let place = N - last;
+    all.splice(place..place, rates);
+    all.try_into()
+        .unwrap_or_else(|_| unreachable!("N cells and two more"))
 }
 
 fn rate(rate: Option<Rate>) -> [String; 2] {
