@@ -6,6 +6,7 @@ use std::{io, path::Path};
 use crate::{
     agent::cleanup,
     clock,
+    host::Host,
     journal::Journal,
     link::{LinkError, Links},
     runtime,
@@ -45,7 +46,7 @@ pub fn vips() -> io::Result<String> {
 pub fn sweep() -> io::Result<Vec<String>> {
     ask(async |links| {
         let mut journal = Journal::open(Path::new(runtime::JOURNAL));
-        cleanup::sweep(&links, &mut journal).await
+        cleanup::sweep(&links, &Host::find().await, &mut journal).await
     })
 }
 

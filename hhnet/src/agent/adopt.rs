@@ -24,12 +24,13 @@ impl Agent {
         for record in records {
             let same = |d: &&Device| d.index == record.index && d.name == record.interface;
             let Some(device) = devices.iter().find(same) else {
-                session::forget(&record.interface);
+                session::forget(&self.host, &record.interface, record.index).await;
                 continue;
             };
             info!("{}: going on with {}", device.name, record.lease.prefix);
-            let (links, settings) = (self.links.clone(), record.settings);
-            match Session::start(links, device.clone(), settings, Some(record)) {
+            let (links, host) = (self.links.clone(), self.host.clone());
+            let settings = record.settings;
+            match Session::start(links, host, device.clone(), settings, Some(record)) {
                 Ok(session) => self.sessions.push(session),
                 Err(error) => {
                     warn!("{}: {error}", device.name);

@@ -3,7 +3,7 @@
 
 use super::{Agent, clsact, connection::Reply};
 use crate::{
-    host::resolver,
+    host::{Host, resolv_conf},
     journal::Journal,
     link::{Address, LinkError, Links},
     session::{Session, record},
@@ -18,7 +18,7 @@ impl Agent {
         // Top-down: the VLANs and bonds above go last, but programs sit on the
         // lowest devices only.
         self.programs.detach();
-        match sweep(&self.links, &mut self.journal).await {
+        match sweep(&self.links, &self.host, &mut self.journal).await {
             Ok(failures) => {
                 for failure in failures {
                     reply.complain(format_args!("warning: {failure}"));
@@ -37,9 +37,14 @@ impl Agent {
 ///
 /// # Errors
 /// Only when the links cannot be listed.
-pub async fn sweep(links: &Links, journal: &mut Journal) -> Result<Vec<String>, LinkError> {
+pub async fn sweep(
+    links: &Links,
+    host: &Host,
+    journal: &mut Journal,
+) -> Result<Vec<String>, LinkError> {
+    let mut failures = host.forget_links().await;
     let swept = links.sweep(journal).await?;
-    let mut failures: Vec<String> = swept.failures.iter().map(ToString::to_string).collect();
+    failures.extend(swept.failures.iter().map(ToString::to_string));
     for device in &swept.held {
         let program = device.xdp.program.unwrap_or_default();
         match detach_link_of(device.index, program) {
@@ -59,13 +64,15 @@ pub async fn sweep(links: &Links, journal: &mut Journal) -> Result<Vec<String>, 
             let address = Address::of(&device, record.lease.prefix);
             let removed = links.remove_address(&address).await;
             failures.extend(removed.err().map(|error| error.to_string()));
+            failures.extend(host.revert_servers(&device.name, device.index).await);
         }
     }
     failures.extend(clsact::sweep(links, journal).await);
     record::clear();
-    if let Err(error) = resolver::clear() {
+    if let Err(error) = resolv_conf::clear() {
         failures.push(format!("name servers: {error}"));
     }
     journal.clear();
+    failures.extend(host.restart_networkd().await);
     Ok(failures)
 }

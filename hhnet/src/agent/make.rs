@@ -6,6 +6,7 @@ use std::{fmt, io};
 use super::{Agent, undo::Undo};
 use crate::{
     cli::{BOND, Bond, Dhcp, IfName, P2p, Vlan, VlanId},
+    host::Role,
     journal::{self, Before},
     link::{Address, BondOptions, Device, Kind, LinkError, Links},
 };
@@ -49,6 +50,12 @@ impl Agent {
         for member in &members {
             self.note(member, undo)?;
         }
+        let mut roles: Vec<_> = members
+            .iter()
+            .map(|member| (member.name.as_str(), Role::Member))
+            .collect();
+        roles.extend([(BOND, Role::Lower), (vlan.as_str(), Role::Addressed)]);
+        self.take_over(&roles, undo).await;
         undo.mtu = bond.lease.mtu;
         let options = BondOptions {
             name: BOND,
@@ -123,6 +130,8 @@ impl Agent {
             .map_err(VerbError::Refused)?;
         self.must_be_free(name.as_str()).await?;
         self.note(&parent, undo)?;
+        self.take_over(&[(name.as_str(), Role::Addressed)], undo)
+            .await;
         if let Some(mtu) = vlan.lease.mtu {
             self.set_mtu(&parent, mtu, undo).await?;
         }
@@ -163,6 +172,8 @@ impl Agent {
             )));
         }
         self.note(&before, undo)?;
+        self.take_over(&[(name.as_str(), Role::Addressed)], undo)
+            .await;
         if let Some(mtu) = dhcp.lease.mtu {
             self.set_mtu(&before, mtu, undo).await?;
         }
@@ -208,10 +219,19 @@ impl Agent {
                 .note_p2p(entry)
                 .map_err(|error| VerbError::Io("writing the journal", error))?;
         }
+        self.take_over(&[(device.name.as_str(), Role::Addressed)], undo)
+            .await;
         self.links.set_up(&device).await?;
         self.links.add_address(&device, p2p.local).await?;
         undo.address = Some(Address::of(&device, p2p.local));
         Ok(self.links.add_default_route(&device, p2p.remote).await?)
+    }
+
+    /// Has others leave links alone from now on.
+    async fn take_over(&self, links: &[(&str, Role)], undo: &mut Undo) {
+        let handover = self.host.take_over(links).await;
+        undo.handover.new.extend(handover.new);
+        undo.handover.remarks.extend(handover.remarks);
     }
 
     /// Writes down what a link is like before it is changed.

@@ -58,6 +58,7 @@ use self::{
 };
 use crate::{
     cli,
+    host::{self, Host},
     journal::Journal,
     link::{Device, Events, LinkError, Links, PortState},
     runtime,
@@ -83,6 +84,8 @@ enum Message {
     Settled(Outcome),
     /// The programs are loaded, or cannot be.
     Loaded(Result<Box<crate::xdp::Programs>, crate::xdp::XdpError>),
+    /// Somebody else on this machine has done something.
+    Host(host::Event),
 }
 
 /// Why there is no agent.
@@ -102,6 +105,7 @@ pub enum StartError {
 /// A running agent.
 struct Agent {
     links: Links,
+    host: Host,
     journal: Journal,
     sessions: Vec<Session>,
     programs: Programs,
@@ -140,6 +144,7 @@ pub async fn run() -> Result<(), StartError> {
     let (outbox, inbox) = mpsc::unbounded_channel();
     let mut agent = Agent {
         links,
+        host: Host::find().await,
         journal: Journal::open(Path::new(runtime::JOURNAL)),
         sessions: Vec::new(),
         programs: Programs::default(),
@@ -157,6 +162,7 @@ pub async fn run() -> Result<(), StartError> {
     };
     agent.look_around().await;
     agent.adopt().await;
+    agent.listen_to_host().await;
     info!(
         "agent {} ready, pid {}",
         env!("HHNET_BUILD"),
@@ -280,7 +286,7 @@ impl Agent {
             tokio::select! {
                 message = inbox.recv() => {
                     let Some(message) = message else { break };
-                    asked = true;
+                    asked |= !matches!(message, Message::Host(_));
                     self.handle(message).await;
                 }
                 event = events.next() => match event {
@@ -325,6 +331,17 @@ impl Agent {
                 // What has become of links meanwhile.
                 self.look_around().await;
             }
+            Message::Host(event) => self.heed(event),
         }
+    }
+
+    /// Leases that are adopted were settled long ago.
+    async fn listen_to_host(&self) {
+        let settled: Vec<u32> = self.sessions.iter().map(|s| s.device.index).collect();
+        let outbox = self.outbox.clone();
+        let tell = move |event| {
+            let _ = outbox.send(Message::Host(event));
+        };
+        self.host.follow(&settled, tell).await;
     }
 }

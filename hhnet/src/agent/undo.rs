@@ -6,6 +6,7 @@ use tracing::warn;
 
 use super::{Agent, connection::Reply};
 use crate::{
+    host::Handover,
     journal::{self, Before},
     link::{Address, Device, LinkError},
 };
@@ -27,6 +28,9 @@ pub(super) struct Undo {
     pub(super) noted: Option<journal::P2p>,
     /// Its address, once that was added.
     pub(super) address: Option<Address>,
+    /// Links that others were told to leave alone, and what the user should know
+    /// of that.
+    pub(super) handover: Handover,
 }
 
 impl Agent {
@@ -80,6 +84,18 @@ impl Agent {
         for device in &undo.shrunk {
             log(self.links.set_mtu(device, device.mtu).await);
         }
+        self.give_back(undo.handover.new).await;
+    }
+
+    /// Others may have their way with links again, but for those still in use.
+    async fn give_back(&self, mut links: Vec<String>) {
+        let all = self.links.devices().await.unwrap_or_default();
+        let is_used = |name: &String| {
+            let device = all.iter().find(|device| device.name == *name);
+            device.is_some_and(|device| self.is_used(device) || device.master.is_some())
+        };
+        links.retain(|name| !is_used(name));
+        self.host.give_back(&links).await;
     }
 
     /// The interface of a session above `device`.

@@ -44,6 +44,10 @@ impl Agent {
                 let mut undo = self.undo_log();
                 match self.make_p2p(&p2p, &mut undo).await {
                     Ok(()) => {
+                        undo.handover
+                            .remarks
+                            .iter()
+                            .for_each(|remark| reply.complain(remark));
                         reply.answer(p2p.local);
                         reply.exit(0);
                     }
@@ -72,7 +76,8 @@ impl Agent {
     ) {
         let started = made.and_then(|made| {
             let settings = Settings::from(flags);
-            let session = Session::start(self.links.clone(), made.device.clone(), settings, None)
+            let (links, host) = (self.links.clone(), self.host.clone());
+            let session = Session::start(links, host, made.device.clone(), settings, None)
                 .map_err(|error| VerbError::Io("starting the DHCP client", error))?;
             Ok((made, session))
         });
@@ -132,6 +137,13 @@ impl Agent {
                         reply.complain(format_args!("warning: {}: {reason}", link.name));
                     }
                 }
+                undo.handover
+                    .remarks
+                    .iter()
+                    .for_each(|remark| reply.complain(remark));
+                self.remarks_on(&interface)
+                    .iter()
+                    .for_each(|remark| reply.complain(remark));
                 reply.answer(prefix);
                 reply.exit(0);
             }
@@ -150,6 +162,12 @@ impl Agent {
                 reply.fail(format_args!("{interface}: {by} before it was usable"));
             }
         }
+    }
+
+    /// What of a lease is not in force.
+    fn remarks_on(&self, interface: &str) -> Vec<String> {
+        let session = self.sessions.iter().find(|s| s.device.name == interface);
+        session.map_or_else(Vec::new, |session| session.report.borrow().remarks.clone())
     }
 
     async fn time_out(&mut self, interface: &str, report: &Report, undo: Undo, reply: &Reply) {

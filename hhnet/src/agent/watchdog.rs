@@ -5,7 +5,7 @@ use tracing::{info, warn};
 
 use super::{Agent, expect::role, wait::Aggregation};
 use crate::{
-    clock,
+    clock, host,
     link::{Device, Event, PortState},
     session::{self, Order, Session},
 };
@@ -34,6 +34,18 @@ impl Agent {
                         let routes = lease.routes.iter();
                         routes.for_each(|route| session.order(Order::RouteGone(route.to)));
                     }
+                }
+            }
+        }
+    }
+
+    /// Does what others on this machine ask for, who do not know us.
+    pub(super) fn heed(&self, event: host::Event) {
+        match event {
+            host::Event::Reconfigured { index } => self.tell(index, Order::StartAnew),
+            host::Event::ServiceCame => {
+                for session in &self.sessions {
+                    session.order(Order::TellServers);
                 }
             }
         }
@@ -180,7 +192,11 @@ impl Agent {
             let stays = session.device.index != index;
             if !stays {
                 warn!("{}: somebody removed the interface", session.device.name);
-                session::forget(&session.device.name);
+                let (host, device) = (self.host.clone(), session.device.clone());
+                // Nobody waits for it, and the interface has taken most of it along.
+                tokio::spawn(async move {
+                    session::forget(&host, &device.name, device.index).await;
+                });
             }
             stays
         });

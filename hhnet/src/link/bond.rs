@@ -28,6 +28,9 @@ pub fn members_in_order(bond: &str) -> io::Result<Vec<String>> {
 /// How often carrier is polled, in milliseconds.
 const MIIMON: u32 = 100;
 
+/// How often a member is set down again that somebody else sets up.
+const RIVALRY: u32 = 10;
+
 /// What a bond is made of; everything else is left at the kernel's default.
 #[derive(Debug)]
 pub struct BondOptions<'a> {
@@ -85,15 +88,23 @@ impl Links {
 
     /// `ip link set MEMBER down; ip link set MEMBER master BOND`
     ///
-    /// The kernel enslaves only links that are down, and sets them up itself.
+    /// The kernel enslaves only links that are down, and sets them up itself. Who
+    /// else looks after the link, as networkd does, may have set it up in between.
     pub async fn enslave(&self, member: &Device, bond: &Device) -> Result<()> {
-        if member.up {
-            self.set_down(member).await?;
-        }
         let message = LinkUnspec::new_with_index(member.index)
             .controller(bond.index)
             .build();
-        self.set(format!("adding {} to {}", member.name, bond.name), message)
-            .await
+        let step = format!("adding {} to {}", member.name, bond.name);
+        let mut is_up = member.up;
+        for _ in 0..RIVALRY {
+            if is_up {
+                self.set_down(member).await?;
+            }
+            match self.set(step.clone(), message.clone()).await {
+                Err(error) if error.errno() == Some(libc::EPERM) => is_up = true,
+                other => return other,
+            }
+        }
+        self.set(step, message).await
     }
 }

@@ -20,7 +20,7 @@ use crate::{
         lease::Lease,
         packet, reply,
     },
-    host::resolver,
+    host::{Host, Servers},
     link::{Device, LinkError, Links},
 };
 
@@ -32,6 +32,7 @@ const GRACE: Duration = Duration::from_millis(300);
 
 pub(super) struct Driver {
     links: Links,
+    host: Host,
     device: Device,
     settings: Settings,
     client: Client,
@@ -40,6 +41,8 @@ pub(super) struct Driver {
     timer: BootTimer,
     /// The lease whose address, routes and MTU are in force.
     applied: Option<Lease>,
+    /// The servers that others were told of, and what came of it.
+    told: Option<(Servers, Vec<String>)>,
     /// Somebody may have changed what is in force: set all of it again.
     stale: bool,
     /// When to apply the lease again, after a failure.
@@ -60,7 +63,7 @@ enum Happening {
 
 impl Driver {
     pub(super) fn new(
-        links: Links,
+        (links, host): (Links, Host),
         device: Device,
         settings: Settings,
         client: Client,
@@ -70,6 +73,7 @@ impl Driver {
         let neighbor = held.as_ref().and_then(|held| held.neighbor);
         Ok(Driver {
             links,
+            host,
             sockets: Sockets::new(device.clone(), neighbor),
             own_mtu: held.as_ref().map_or(device.mtu, |held| held.mtu),
             device,
@@ -80,6 +84,7 @@ impl Driver {
             // Set by the agent before this one, or half of it.
             stale: held.is_some(),
             applied: held.map(|held| held.lease),
+            told: None,
             retry: None,
             refusal: None,
             report,
@@ -132,6 +137,17 @@ impl Driver {
                 let ours = |lease: &Lease| lease.routes.iter().any(|route| route.to == to);
                 if self.applied.as_ref().is_some_and(ours) && self.lacks_routes().await {
                     self.put_back(&format_args!("the route to {to}"));
+                }
+            }
+            Order::StartAnew => {
+                info!("{}: to be configured anew", self.device.name);
+                self.give_back();
+                self.client.start_anew(clock::now());
+            }
+            Order::TellServers => {
+                self.told = None;
+                if let Some(lease) = self.applied.clone() {
+                    self.tell_servers(&lease).await;
                 }
             }
             Order::End => {}
@@ -201,6 +217,11 @@ impl Driver {
             state: self.client.state(),
             lease: self.applied.clone(),
             counters: self.client.counters().clone(),
+            remarks: self
+                .told
+                .iter()
+                .flat_map(|(_, said)| said.clone())
+                .collect(),
         });
         self.sockets.follow(&self.client);
         while let Some(transmit) = self.client.poll_transmit() {
@@ -246,7 +267,7 @@ impl Driver {
         }
         match self.change_to(wanted.as_ref()).await {
             Ok(()) => {
-                self.tell_host(wanted.as_ref());
+                self.tell_host(wanted.as_ref()).await;
                 self.applied = wanted;
                 self.stale = false;
                 self.retry = None;
@@ -275,14 +296,13 @@ impl Driver {
         self.links.apply(&self.device, change, clock::now()).await
     }
 
-    /// Keeps the resolver and the file of the lease, each worth a warning at most.
-    fn tell_host(&self, lease: Option<&Lease>) {
+    /// Keeps the servers and the file of the lease, each worth a warning at most.
+    async fn tell_host(&mut self, lease: Option<&Lease>) {
         let Some(lease) = lease else {
-            return super::forget(&self.device.name);
+            self.told = None;
+            return super::forget(&self.host, &self.device.name, self.device.index).await;
         };
-        if let Err(error) = resolver::set(&self.device.name, Some(lease)) {
-            warn!("{}: name servers: {error}", self.device.name);
-        }
+        self.tell_servers(lease).await;
         let record = Record {
             interface: self.device.name.clone(),
             index: self.device.index,
@@ -296,6 +316,21 @@ impl Driver {
         }
     }
 
+    /// A renewal seldom brings other servers.
+    async fn tell_servers(&mut self, lease: &Lease) {
+        let servers = Servers::of(lease);
+        if self.told.as_ref().is_some_and(|(told, _)| *told == servers) {
+            return;
+        }
+        if self.told.is_none() && servers.is_empty() {
+            self.told = Some((servers, Vec::new()));
+            return;
+        }
+        let remarks = self.host.set_servers(&self.device, &servers).await;
+        remarks.iter().for_each(|remark| warn!("{remark}"));
+        self.told = Some((servers, remarks));
+    }
+
     fn deadline(&self) -> Option<Duration> {
         [self.client.poll_timeout(), self.retry]
             .into_iter()
@@ -303,9 +338,18 @@ impl Driver {
             .min()
     }
 
-    /// Gives the lease back and takes away what it has set. The message goes
-    /// past the routing table, because nothing waits for ARP any more.
+    /// Gives the lease back and takes away what it has set.
     async fn end(mut self) {
+        self.give_back();
+        if let Err(error) = self.change_to(None).await {
+            warn!("{}: {error}", self.device.name);
+        }
+        self.tell_host(None).await;
+    }
+
+    /// Tells the server that the lease is not needed any more. The message goes
+    /// past the routing table, because nothing waits for ARP any more.
+    fn give_back(&mut self) {
         let lease = self.client.lease().cloned();
         self.client.release(clock::now());
         while let Some(Transmit { to, bytes }) = self.client.poll_transmit() {
@@ -317,10 +361,6 @@ impl Driver {
                 debug!("{}: releasing: {error}", self.device.name);
             }
         }
-        if let Err(error) = self.change_to(None).await {
-            warn!("{}: {error}", self.device.name);
-        }
-        self.tell_host(None);
     }
 
     /// Whether a route of the lease is not there any more.

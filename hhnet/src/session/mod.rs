@@ -35,7 +35,7 @@ use crate::{
         client::{Client, Counters},
         lease::Lease,
     },
-    host::resolver,
+    host::Host,
     link::{Device, Links},
 };
 
@@ -43,11 +43,11 @@ use crate::{
 const PARTING: Duration = Duration::from_millis(300);
 
 /// Forgets what is kept outside of an interface that is no longer leased: its
-/// record and its name servers.
-pub fn forget(interface: &str) {
+/// record, its name and time servers.
+pub async fn forget(host: &Host, interface: &str, index: u32) {
     record::forget(interface);
-    if let Err(error) = resolver::set(interface, None) {
-        tracing::warn!("{interface}: name servers: {error}");
+    if let Some(failure) = host.revert_servers(interface, index).await {
+        tracing::warn!("{failure}");
     }
 }
 
@@ -65,6 +65,10 @@ pub enum Order {
     AddressGone(Ipv4Addr),
     /// A leased route through the interface was taken away.
     RouteGone(Prefix),
+    /// Somebody wants the interface to be configured from the beginning.
+    StartAnew,
+    /// Those who were told the lease's servers may have forgotten them.
+    TellServers,
     /// Give the lease back, take away what it has set, and end.
     End,
 }
@@ -99,6 +103,8 @@ pub struct Report {
     pub lease: Option<Lease>,
     /// What happened so far.
     pub counters: Counters,
+    /// What of the lease is not in force, for the user to know.
+    pub remarks: Vec<String>,
 }
 
 /// Why there is no lease, in one line.
@@ -146,6 +152,7 @@ impl Session {
     /// When there is no timer, or the interface has no hardware address.
     pub fn start(
         links: Links,
+        host: Host,
         device: Device,
         settings: Settings,
         held: Option<Record>,
@@ -160,7 +167,8 @@ impl Session {
         }
         let (orders, inbox) = mpsc::unbounded_channel();
         let (sender, report) = watch::channel(Report::default());
-        let driver = Driver::new(links, device.clone(), settings, client, held, sender)?;
+        let world = (links, host);
+        let driver = Driver::new(world, device.clone(), settings, client, held, sender)?;
         let task = tokio::spawn(driver.run(inbox));
         let session = Session {
             report,

@@ -3,7 +3,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use super::{Client, Destination, Event, Loss, Reason, Reply, Request, State};
+use super::{Client, Destination, Event, HURRY, Loss, Reason, Reply, Request, State};
 use crate::dhcp::{
     lease::{Lease, NoLease},
     reply::Kind,
@@ -152,8 +152,19 @@ impl Client {
         end.map_or(now + wait, |end| end.min(now + wait))
     }
 
-    /// A message that gives the lease back, for a client that is about to end:
-    /// no answer comes to it (RFC 2131, section 4.4.6).
+    /// Begins anew, as if there had never been a lease: what networkd makes of
+    /// `networkctl reconfigure`. A server may have another address for us now.
+    pub fn start_anew(&mut self, now: Duration) {
+        self.nak_delay = Duration::ZERO;
+        self.not_before = Duration::ZERO;
+        self.shunned = None;
+        self.hurry = now + HURRY;
+        self.lose(Loss::GivenBack, now);
+        self.handle_timeout(now);
+    }
+
+    /// A message that gives the lease back, for a client that is about to end or
+    /// to begin anew: no answer comes to it (RFC 2131, section 4.4.6).
     pub fn release(&mut self, now: Duration) {
         let Some(lease) = self.lease() else { return };
         let (address, server) = (lease.prefix.address, lease.server);

@@ -57,6 +57,9 @@ pub enum Loss {
     /// Nobody renewed it in time.
     #[error("expired")]
     Expired,
+    /// Somebody on this machine wants another one.
+    #[error("given back, to begin anew")]
+    GivenBack,
     /// The server has moved us to another address, which is probed first.
     #[error("replaced by the server")]
     Moved,

@@ -249,3 +249,56 @@ fn a_ten_second_lease_survives_any_loss_but_of_everything() {
         );
     }
 }
+
+/// `networkctl reconfigure`: from DISCOVER on, at once, without a word of the old lease.
+#[test]
+fn a_client_that_starts_anew_asks_as_if_for_the_first_time() {
+    let mut play = Play::new(12);
+    play.bind(60);
+    play.run_until(play.now + secs(10.0));
+    let (now, before) = (play.now, play.sent.len());
+    play.client.start_anew(now);
+    play.gather();
+    assert_eq!(
+        play.events.last(),
+        Some(&(now, Event::Lost(Loss::GivenBack)))
+    );
+    assert_eq!(play.client.state(), "SELECTING");
+    assert_eq!(play.sent.len(), before + 1, "a DISCOVER, and nothing else");
+    let (_, discover) = play.sent.last().unwrap();
+    let options = options_of(&discover.bytes);
+    assert_eq!(options[&53], [1]);
+    assert!(!options.contains_key(&50), "no requested address");
+    assert_eq!(discover.bytes[12..16], [0; 4], "ciaddr");
+    play.grant(2, OTHER, 60);
+    play.grant(5, OTHER, 60);
+    assert_eq!(play.published().map(|l| l.prefix.address), Some(OTHER));
+}
+
+/// However long a NAK or silence would have made it wait.
+#[test]
+fn a_client_that_starts_anew_does_not_wait_for_an_old_pause() {
+    let mut play = Play::new(13);
+    play.run_until(play.now + secs(300.0));
+    let now = play.now;
+    play.client.start_anew(now);
+    play.gather();
+    play.run_until(now + secs(5.0));
+    let again = play.sent_of_kind(1, now);
+    assert!(again[0] == 0.0 && again.len() >= 4, "{again:?}");
+    assert!(play.events.is_empty(), "there was no lease to lose");
+}
+
+/// Without a link there is nobody to ask; the lease is gone all the same.
+#[test]
+fn a_client_that_starts_anew_without_a_link_waits_for_it() {
+    let mut play = Play::new(14);
+    play.bind(60);
+    play.client.handle_link(false, play.now);
+    play.client.start_anew(play.now);
+    play.gather();
+    assert_eq!((play.losses(), play.client.state()), (1, "NO LINK"));
+    play.client.handle_link(true, play.now);
+    let (_, discover) = play.run_until_sent();
+    assert_eq!(options_of(&discover.bytes)[&53], [1]);
+}

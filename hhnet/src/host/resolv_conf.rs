@@ -8,7 +8,7 @@
 
 use std::{fmt::Write as _, fs, io, path::Path};
 
-use crate::dhcp::lease::Lease;
+use super::Servers;
 
 /// The resolver's configuration.
 const FILE: &str = "/etc/resolv.conf";
@@ -17,12 +17,13 @@ const BEGIN: &str = "# hhnet: begin ";
 /// Ends a block.
 const END: &str = "# hhnet: end";
 
-/// Has the resolver ask the lease's servers, or no longer, if there is no lease.
+/// Has the resolver ask an interface's servers, or no longer, if there are none.
+/// Returns why the file was left alone, if it is not ours to write.
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub fn set(interface: &str, lease: Option<&Lease>) -> io::Result<()> {
-    edit(|text| with_block(text, interface, lease))
+pub fn set(interface: &str, servers: Option<&Servers>) -> io::Result<Option<String>> {
+    edit(|text| with_block(text, interface, servers))
 }
 
 /// Removes the blocks of all interfaces.
@@ -30,14 +31,14 @@ pub fn set(interface: &str, lease: Option<&Lease>) -> io::Result<()> {
 /// # Errors
 /// As for [`set`].
 pub fn clear() -> io::Result<()> {
-    edit(without_blocks)
+    edit(without_blocks).map(drop)
 }
 
-fn edit(change: impl FnOnce(&str) -> String) -> io::Result<()> {
+fn edit(change: impl FnOnce(&str) -> String) -> io::Result<Option<String>> {
     let at = |error: io::Error| io::Error::new(error.kind(), format!("{FILE}: {error}"));
     let file = Path::new(FILE);
     match fs::symlink_metadata(file) {
-        Ok(about) if !about.is_file() => return Ok(()),
+        Ok(about) if !about.is_file() => return Ok(Some(describe(file))),
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(error)),
         _ => {}
     }
@@ -48,9 +49,20 @@ fn edit(change: impl FnOnce(&str) -> String) -> io::Result<()> {
     };
     let after = change(&before);
     if after == before {
-        return Ok(());
+        return Ok(None);
     }
-    replace(file, &before, &after).map_err(at)
+    replace(file, &before, &after).map(|()| None).map_err(at)
+}
+
+/// What is there instead of a file.
+fn describe(file: &Path) -> String {
+    match fs::read_link(file) {
+        Ok(target) if !file.exists() => {
+            format!("{FILE} leads to {}, which is not there", target.display())
+        }
+        Ok(target) => format!("{FILE} leads to {}", target.display()),
+        Err(_) => format!("{FILE} is no file"),
+    }
 }
 
 /// Puts a new file in the place of the old one, so that nobody reads half of
@@ -79,10 +91,10 @@ fn replace(file: &Path, before: &str, text: &str) -> io::Result<()> {
     })
 }
 
-/// `text` with a block for an interface, if the lease has anything for it: where
-/// its block was before, else in front.
-fn with_block(text: &str, interface: &str, lease: Option<&Lease>) -> String {
-    let block = lease.map_or_else(String::new, |lease| block(interface, lease));
+/// `text` with a block for an interface, if there is anything for it: where its
+/// block was before, else in front.
+fn with_block(text: &str, interface: &str, servers: Option<&Servers>) -> String {
+    let block = servers.map_or_else(String::new, |servers| block(interface, servers));
     let mut parts = split(text);
     let ours = |part: &&mut Part| part.interface == Some(interface);
     match parts.iter_mut().find(ours) {
@@ -98,22 +110,18 @@ fn with_block(text: &str, interface: &str, lease: Option<&Lease>) -> String {
     parts.iter().map(|part| part.text).collect()
 }
 
-/// The block of a lease; empty without name servers. What is written was
+/// The block of an interface; empty without name servers. What is written was
 /// checked: addresses by their type, names by [`crate::dhcp::names`].
-fn block(interface: &str, lease: &Lease) -> String {
-    if lease.dns.is_empty() {
+fn block(interface: &str, servers: &Servers) -> String {
+    if servers.dns.is_empty() {
         return String::new();
     }
     let mut block = format!("{BEGIN}{interface}\n");
-    for server in &lease.dns {
+    for server in &servers.dns {
         let _ = writeln!(block, "nameserver {server}");
     }
-    let search = match (lease.search.as_slice(), &lease.domain) {
-        ([], Some(domain)) => std::slice::from_ref(domain),
-        (search, _) => search,
-    };
-    if !search.is_empty() {
-        let _ = writeln!(block, "search {}", search.join(" "));
+    if !servers.search.is_empty() {
+        let _ = writeln!(block, "search {}", servers.search.join(" "));
     }
     block + END + "\n"
 }
@@ -173,14 +181,14 @@ mod tests {
 
     const THEIRS: &str = "# by hand\nnameserver 192.0.2.1\noptions edns0\n";
 
-    fn lease(options: &[(u8, &[u8])]) -> Lease {
-        read(&[&[SERVER, HOUR], options].concat()).unwrap()
+    fn servers(options: &[(u8, &[u8])]) -> Servers {
+        Servers::of(&read(&[&[SERVER, HOUR], options].concat()).unwrap())
     }
 
     #[test]
     fn a_lease_comes_in_front_and_goes_without_a_trace() {
-        let lease = lease(&[(6, &[1, 1, 1, 1, 1, 0, 0, 1]), (15, b"lab.net")]);
-        let text = with_block(THEIRS, "bond0.1001", Some(&lease));
+        let servers = servers(&[(6, &[1, 1, 1, 1, 1, 0, 0, 1]), (15, b"lab.net")]);
+        let text = with_block(THEIRS, "bond0.1001", Some(&servers));
         assert_eq!(
             text,
             format!(
@@ -194,13 +202,13 @@ mod tests {
 
     #[test]
     fn each_interface_has_its_own_block() {
-        let lease = lease(&[(6, &[1, 1, 1, 1])]);
-        let one = with_block(THEIRS, "a.1", Some(&lease));
-        let both = with_block(&one, "a.10", Some(&lease));
+        let servers = servers(&[(6, &[1, 1, 1, 1])]);
+        let one = with_block(THEIRS, "a.1", Some(&servers));
+        let both = with_block(&one, "a.10", Some(&servers));
         assert_eq!(with_block(&both, "a.10", None), one);
         assert_eq!(without_blocks(&both), THEIRS);
         assert_eq!(
-            with_block(&both, "a.1", Some(&lease)),
+            with_block(&both, "a.1", Some(&servers)),
             both,
             "a renewal changes no order"
         );
@@ -208,15 +216,9 @@ mod tests {
 
     #[test]
     fn without_servers_nothing_is_written() {
-        let lease = lease(&[(15, b"lab.net")]);
-        assert_eq!(with_block(THEIRS, "a.1", Some(&lease)), THEIRS);
+        let servers = servers(&[(15, b"lab.net")]);
+        assert_eq!(with_block(THEIRS, "a.1", Some(&servers)), THEIRS);
         assert_eq!(with_block(THEIRS, "a.1", None), THEIRS);
-    }
-
-    #[test]
-    fn search_domains_beat_the_domain() {
-        let lease = lease(&[(6, &[1, 1, 1, 1]), (15, b"one"), (119, b"\x03two\0")]);
-        assert!(with_block("", "a.1", Some(&lease)).contains("\nsearch two\n"));
     }
 
     #[test]

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//! NetworkManager: told to leave our links alone (NetworkManager.conf(5)). Scripts
+//! may put configuration for one boot into `/run/NetworkManager/conf.d`.
+
+use std::{fs, io};
+
+use super::bus::{Bus, HostError, NETWORK_MANAGER};
+
+const DIRECTORY: &str = "/run/NetworkManager/conf.d";
+const FILE: &str = "/run/NetworkManager/conf.d/05-hhnet.conf";
+
+/// The flag of `Reload` for its own configuration (`NM_MANAGER_RELOAD_FLAG_CONF`).
+const CONFIGURATION: u32 = 1;
+
+/// Has it leave the links alone, besides those of before. Returns whether that
+/// is news.
+pub(super) async fn leave_alone(bus: &Bus, links: &[&str]) -> Result<bool, HostError> {
+    let old = fs::read_to_string(FILE).unwrap_or_default();
+    let new = text(&old, links);
+    if new == old {
+        return Ok(false);
+    }
+    fs::create_dir_all(DIRECTORY)
+        .and_then(|()| fs::write(FILE, new))
+        .map_err(|error| HostError::File(format!("writing {FILE}"), error))?;
+    reload(bus).await?;
+    Ok(true)
+}
+
+/// Removes the file. Returns whether there was one.
+pub(super) fn remove() -> Result<bool, HostError> {
+    match fs::remove_file(FILE) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(HostError::File(format!("removing {FILE}"), error)),
+    }
+}
+
+/// Has it read its configuration again.
+pub(super) async fn reload(bus: &Bus) -> Result<(), HostError> {
+    bus.call(&NETWORK_MANAGER, "Reload", &CONFIGURATION)
+        .await
+        .map(drop)
+}
+
+/// A line of `old` for each link that has one, and new ones for `links`.
+fn text(old: &str, links: &[&str]) -> String {
+    const HEAD: &str = "# Written by hhnet, removed by hhnet cleanup.\n[keyfile]\n";
+    const KEY: &str = "unmanaged-devices+=interface-name:=";
+    let mut text = HEAD.to_owned();
+    let known = old.lines().filter_map(|line| line.strip_prefix(KEY));
+    let mut all: Vec<&str> = known.collect();
+    all.extend(links);
+    all.sort_unstable();
+    all.dedup();
+    for link in all {
+        text += &format!("{KEY}{link}\n");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_come_to_those_that_are_there() {
+        let one = text("", &["bond0"]);
+        assert!(one.ends_with("[keyfile]\nunmanaged-devices+=interface-name:=bond0\n"));
+        let two = text(&one, &["bond0.1001", "bond0"]);
+        assert_eq!(two.matches("interface-name").count(), 2);
+        assert_eq!(text(&two, &["bond0"]), two, "nothing new");
+    }
+}
