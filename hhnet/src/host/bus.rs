@@ -67,26 +67,41 @@ const BUS: Service = Service {
     interface: "org.freedesktop.DBus",
 };
 
-/// A connection to the bus.
+/// Where systemd itself listens, for root, also where there is no bus.
+const PRIVATE: &str = "/run/systemd/private";
+
+/// A connection to the bus, or to systemd alone.
 #[derive(Debug, Clone)]
 pub(super) struct Bus(Connection);
 
 impl Bus {
     /// Connects, unless there is no bus, or one that says nothing.
     pub(super) async fn connect() -> Option<Bus> {
+        Bus::to(SOCKET, |builder| builder).await
+    }
+
+    /// Connects to systemd, without a bus between.
+    pub(super) async fn to_systemd() -> Option<Bus> {
+        Bus::to(PRIVATE, Builder::p2p).await
+    }
+
+    async fn to(
+        socket: &str,
+        shape: impl FnOnce(Builder<'static>) -> Builder<'static>,
+    ) -> Option<Bus> {
         let connect = async {
-            let stream = UnixStream::connect(SOCKET).await?;
+            let stream = UnixStream::connect(socket).await?;
             let builder = Builder::unix_stream(stream).method_timeout(PATIENCE);
-            builder.build().await
+            shape(builder).build().await
         };
         match timeout(PATIENCE, connect).await {
             Ok(Ok(connection)) => Some(Bus(connection)),
             Ok(Err(error)) => {
-                tracing::debug!("{SOCKET}: {error}");
+                tracing::debug!("{socket}: {error}");
                 None
             }
             Err(_) => {
-                tracing::warn!("{SOCKET}: no answer");
+                tracing::warn!("{socket}: no answer");
                 None
             }
         }
@@ -115,7 +130,8 @@ impl Bus {
         method: &str,
         body: &B,
     ) -> Result<Message, HostError> {
-        let (name, path) = (Some(service.name), service.path);
+        // Without a bus there is nobody to deliver to a name.
+        let (name, path) = (self.0.is_bus().then_some(service.name), service.path);
         let answer = self
             .0
             .call_method(name, path, Some(service.interface), method, body);
@@ -144,11 +160,13 @@ impl Bus {
     /// its end.
     pub(super) async fn run_job(&self, method: &str, unit: &str) -> Result<(), HostError> {
         self.call(&SYSTEMD, "Subscribe", &()).await?;
-        self.subscribe(
-            "type='signal',sender='org.freedesktop.systemd1',\
-             interface='org.freedesktop.systemd1.Manager',member='JobRemoved'",
-        )
-        .await?;
+        if self.0.is_bus() {
+            self.subscribe(
+                "type='signal',sender='org.freedesktop.systemd1',\
+                 interface='org.freedesktop.systemd1.Manager',member='JobRemoved'",
+            )
+            .await?;
+        }
         let mut arrivals = zbus::MessageStream::from(&self.0);
         let answer = self.call(&SYSTEMD, method, &(unit, "replace")).await?;
         let job: OwnedObjectPath = answer

@@ -3,6 +3,7 @@
 //! keeps the time. Each is told where it runs, and missed where it does not.
 //!
 //! ```text
+//! apply             a lease's servers, to all who want to know them
 //! bus               systemd's services, by D-Bus
 //! networkd          leaves our links as they are, and tells when it is asked to
 //!                   configure one anew
@@ -11,6 +12,7 @@
 //! timesyncd         time servers
 //! ```
 
+mod apply;
 mod bus;
 mod network_manager;
 mod networkd;
@@ -20,22 +22,16 @@ mod servers;
 mod timesyncd;
 mod wait;
 
-use std::{path::Path, time::Duration};
-
-use tracing::{debug, info};
+use std::path::Path;
 
 use self::{
-    bus::{Bus, HostError, NETWORK_MANAGER, NETWORKD, RESOLVED, Service, TIMESYNCD},
+    bus::{Bus, HostError, NETWORK_MANAGER, NETWORKD, Service},
     networkd::watch::Watch,
-    wait::Looks,
 };
 pub use self::{networkd::files::Role, servers::Servers};
-use crate::link::Device;
 
 /// There where systemd is the init (sd_booted(3)).
 const BOOTED: &str = "/run/systemd/system";
-/// How long networkd may take to know a link that has just been made.
-const ACQUAINTANCE: Duration = Duration::from_secs(1);
 
 /// Something that others have done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,11 +138,27 @@ impl Host {
                 Err(error) => return handover.note(Err(error)),
             }
         }
-        if !handover.new.is_empty()
-            && let Some(bus) = self.running(&NETWORKD).await
-        {
-            handover.note(networkd::reload(bus).await);
+        if !handover.new.is_empty() {
+            handover.note(self.reload_networkd().await);
         }
+    }
+
+    async fn reload_networkd(&self) -> Result<(), HostError> {
+        if let Some(bus) = self.running(&NETWORKD).await {
+            return networkd::reload(bus).await;
+        }
+        match self.systemd_alone().await {
+            Some(systemd) => networkd::reload_by(&systemd).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Systemd, where there is no bus.
+    async fn systemd_alone(&self) -> Option<Bus> {
+        if self.bus.is_some() || !self.is_booted {
+            return None;
+        }
+        Bus::to_systemd().await
     }
 
     /// Gives links back that were taken over in vain.
@@ -158,10 +170,7 @@ impl Host {
                 Err(error) => tracing::warn!("{error}"),
             }
         }
-        if any
-            && let Some(bus) = self.running(&NETWORKD).await
-            && let Err(error) = networkd::reload(bus).await
-        {
+        if any && let Err(error) = self.reload_networkd().await {
             tracing::warn!("{error}");
         }
     }
@@ -188,121 +197,14 @@ impl Host {
     /// shell script does, and for the same reason. Ports come up again, and lose
     /// what was set on them by hand.
     pub async fn restart_networkd(&self) -> Option<String> {
-        let bus = self.running(&NETWORKD).await?;
-        let error = networkd::restart(bus).await.err()?;
+        let restarted = match (self.running(&NETWORKD).await, self.systemd_alone().await) {
+            (Some(bus), _) => networkd::restart(bus).await,
+            (None, Some(systemd)) => networkd::restart(&systemd).await,
+            (None, None) => return None,
+        };
+        let error = restarted.err()?;
         // Better than nothing: at least it reads its files again.
-        let reloaded = networkd::reload(bus).await;
+        let reloaded = self.reload_networkd().await;
         Some(reloaded.err().unwrap_or(error).to_string())
-    }
-
-    /// Puts the servers of a lease in force. All who want to know them know them
-    /// when this returns, or are too slow. Returns what the user should know.
-    pub async fn set_servers(&self, device: &Device, servers: &Servers) -> Vec<String> {
-        let index = i32::try_from(device.index).unwrap_or_default();
-        let networkd = self.running(&NETWORKD).await;
-        let mut remarks = Vec::new();
-        if let Some(bus) = networkd {
-            let told = self.introduce(bus, index, servers).await;
-            remarks.extend(told.err().map(warning));
-        }
-        let (names, time) = tokio::join!(
-            self.set_name_servers(device, index, servers, networkd.is_some()),
-            self.set_time_servers(device.index, servers, networkd.is_some()),
-        );
-        remarks.extend(names.into_iter().chain(time).map(warning));
-        remarks
-    }
-
-    async fn introduce(&self, bus: &Bus, index: i32, servers: &Servers) -> Result<(), HostError> {
-        let mut looks = Looks::within(ACQUAINTANCE);
-        let mut outcome = Ok(());
-        while looks.again().await {
-            outcome = networkd::set_servers(bus, index, servers).await;
-            if outcome.is_ok() {
-                break;
-            }
-        }
-        outcome
-    }
-
-    async fn set_name_servers(
-        &self,
-        device: &Device,
-        index: i32,
-        servers: &Servers,
-        by_networkd: bool,
-    ) -> Option<String> {
-        let at = |reason: String| format!("{}: name servers: {reason}", device.name);
-        let resolved = self.running(&RESOLVED).await;
-        if let Some(bus) = resolved {
-            match servers.dns.first() {
-                Some(first) if by_networkd => {
-                    if !resolved::heard_of(*first).await {
-                        info!("{}", at("systemd-resolved has not heard of them".into()));
-                    }
-                }
-                _ if by_networkd => {}
-                _ => {
-                    if let Err(error) = resolved::set(bus, index, servers).await {
-                        return Some(at(error.to_string()));
-                    }
-                }
-            }
-        }
-        match resolv_conf::set(&device.name, Some(servers)) {
-            Err(error) => Some(at(error.to_string())),
-            Ok(Some(link)) if resolved.is_none() && !servers.dns.is_empty() => Some(at(format!(
-                "set nowhere: {link}, and systemd-resolved does not run"
-            ))),
-            Ok(_) => None,
-        }
-    }
-
-    async fn set_time_servers(
-        &self,
-        index: u32,
-        servers: &Servers,
-        by_networkd: bool,
-    ) -> Option<String> {
-        let bus = self.running(&TIMESYNCD).await?;
-        if by_networkd {
-            if let Some(first) = servers.ntp.first()
-                && !timesyncd::heard_of(bus, *first).await
-            {
-                info!("systemd-timesyncd has not heard of {first}");
-            }
-            return None;
-        }
-        let all = self.ntp.change(index, servers.ntp_on_bus());
-        timesyncd::set(bus, &all)
-            .await
-            .err()
-            .map(|error| error.to_string())
-    }
-
-    /// Takes the servers of a link back; one that is gone has taken them along.
-    pub async fn revert_servers(&self, name: &str, index: u32) -> Option<String> {
-        let id = i32::try_from(index).unwrap_or_default();
-        if let Some(bus) = self.running(&NETWORKD).await {
-            log(networkd::revert_servers(bus, id).await);
-        } else {
-            if let Some(bus) = self.running(&RESOLVED).await {
-                log(resolved::revert(bus, id).await);
-            }
-            if self.ntp.has(index)
-                && let Some(bus) = self.running(&TIMESYNCD).await
-            {
-                log(timesyncd::set(bus, &self.ntp.change(index, Vec::new())).await);
-            }
-        }
-        let file = resolv_conf::set(name, None);
-        file.err()
-            .map(|error| format!("{name}: name servers: {error}"))
-    }
-}
-
-fn log(outcome: Result<(), HostError>) {
-    if let Err(error) = outcome {
-        debug!("taking servers back: {error}");
     }
 }

@@ -33,16 +33,18 @@ pub(super) async fn revert(bus: &Bus, index: i32) -> Result<(), HostError> {
     bus.call(&RESOLVED, "RevertLink", &index).await.map(drop)
 }
 
-/// Waits until resolved has heard of a server from networkd, which tells it by a
-/// file: whoever asks for a name right after the command shall get an answer.
-pub(super) async fn heard_of(server: Ipv4Addr) -> bool {
-    let line = format!("nameserver {server}");
+/// Waits until resolved has heard of the servers from networkd, which tells it by
+/// a file: whoever asks for a name right after the command shall get an answer.
+pub(super) async fn wait_for(servers: &[Ipv4Addr]) {
+    // It lists three servers of all links at most, so that others may be missing.
+    let Some(first) = servers.first() else { return };
+    let line = format!("nameserver {first}");
     let mut looks = Looks::within(PATIENCE);
     while looks.again().await {
         let text = std::fs::read_to_string(UPLINK).unwrap_or_default();
         if text.lines().any(|found| found == line) {
-            return true;
+            return;
         }
     }
-    false
+    tracing::info!("systemd-resolved does not list {first}");
 }

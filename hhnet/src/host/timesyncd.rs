@@ -53,19 +53,20 @@ pub(super) async fn set(bus: &Bus, servers: &[String]) -> Result<(), HostError> 
         .map(drop)
 }
 
-/// Waits until timesyncd has heard of a server from networkd: `LinkNTPServers`
+/// Waits until timesyncd has heard of the servers from networkd: `LinkNTPServers`
 /// in `timedatectl show-timesync`.
-pub(super) async fn heard_of(bus: &Bus, server: Ipv4Addr) -> bool {
-    let server = server.to_string();
+pub(super) async fn wait_for(bus: &Bus, servers: &[Ipv4Addr]) {
+    let Some(first) = servers.first() else { return };
+    let server = first.to_string();
     let mut looks = Looks::within(PATIENCE);
     while looks.again().await {
         let answer = bus.property(&TIMESYNCD, "LinkNTPServers").await;
         let names: Option<Vec<String>> = answer.ok().and_then(list);
         if names.is_some_and(|names| names.contains(&server)) {
-            return true;
+            return;
         }
     }
-    false
+    tracing::info!("systemd-timesyncd does not list {server}");
 }
 
 fn list(value: OwnedValue) -> Option<Vec<String>> {

@@ -84,10 +84,16 @@ pub(super) async fn reload(bus: &Bus) -> Result<(), HostError> {
     bus.call(&NETWORKD, "Reload", &()).await.map(drop)
 }
 
+/// The same where there is no bus: by systemd, which before version 253 restarts
+/// networkd for it.
+pub(super) async fn reload_by(systemd: &Bus) -> Result<(), HostError> {
+    systemd.run_job("ReloadOrTryRestartUnit", UNIT).await
+}
+
 /// `systemctl restart systemd-networkd`: it sets ports up again, and removes
 /// what others have set on them.
 pub(super) async fn restart(bus: &Bus) -> Result<(), HostError> {
-    bus.run_job("RestartUnit", UNIT).await
+    bus.run_job("TryRestartUnit", UNIT).await
 }
 
 /// `networkctl` has no words for this: the servers that came with a lease. They
