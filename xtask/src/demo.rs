@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 
 use crate::payload::Payload;
 use crate::setup::kernel::Kernel;
-use crate::vm::{self, Job};
+use crate::vm::{self, Job, System};
 use crate::workspace::Workspace;
 
 /// Plays the story; with `keep`, leaves a shell in the lab until its user exits.
@@ -28,9 +28,8 @@ pub(crate) fn run(workspace: &Workspace, keep: bool) -> Result<i32> {
     } else {
         (vec!["lab".to_owned()], Duration::from_secs(10 * 60))
     };
-    let kernel = Kernel::V6_12;
     let job = Job {
-        kernel,
+        system: System::Bare(Kernel::V6_12),
         payload: &payload,
         command,
         interactive: keep,

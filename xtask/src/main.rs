@@ -26,6 +26,7 @@ use payload::Payload;
 use setup::Needs;
 use setup::kernel::Kernel;
 use test::{Rung, Selection};
+use vm::{Release, System};
 use workspace::Workspace;
 
 /// Builds, tests and shows hhnet.
@@ -52,6 +53,9 @@ enum Task {
         /// Only these kernels in the VM
         #[arg(long, value_enum)]
         kernel: Vec<Kernel>,
+        /// Only these releases of Debian in the VM with systemd
+        #[arg(long, value_enum)]
+        debian: Vec<Release>,
         /// For every test harness: a filter of names, --nocapture, …
         #[arg(last = true)]
         filter: Vec<String>,
@@ -78,6 +82,9 @@ enum Task {
         /// Debian's kernel to boot
         #[arg(long, value_enum, default_value = "6.12")]
         kernel: Kernel,
+        /// A whole Debian to boot, with systemd, instead of a kernel alone
+        #[arg(long, value_enum, conflicts_with = "kernel")]
+        debian: Option<Release>,
         /// Give the command this terminal
         #[arg(long)]
         interactive: bool,
@@ -122,11 +129,13 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Test {
             rungs,
             kernel,
+            debian,
             filter,
         } => {
             let selection = Selection {
-                rungs: or_all(&rungs, &[Rung::Unit, Rung::Netns, Rung::Vm]),
+                rungs: or_all(&rungs, &[Rung::Unit, Rung::Netns, Rung::Vm, Rung::Host]),
                 kernels: or_all(&kernel, &Kernel::ALL),
+                releases: or_all(&debian, &Release::ALL),
                 filter: &filter,
             };
             Ok(verdict(test::run(&workspace, &selection)?))
@@ -151,6 +160,7 @@ fn run(task: Task) -> Result<ExitCode> {
         }
         Task::Vm {
             kernel,
+            debian,
             interactive,
             timeout,
             command,
@@ -158,7 +168,7 @@ fn run(task: Task) -> Result<ExitCode> {
             let payload = Payload::build(&workspace)?;
             let timeout = Duration::from_secs(timeout);
             let job = vm::Job {
-                kernel,
+                system: debian.map_or(System::Bare(kernel), System::Debian),
                 payload: &payload,
                 command,
                 interactive,
@@ -168,6 +178,9 @@ fn run(task: Task) -> Result<ExitCode> {
         }
         Task::Setup => {
             setup::provision_all(&workspace)?;
+            for release in Release::ALL {
+                vm::provision(&workspace, release)?;
+            }
             bench::provide_peers(&workspace)?;
             bench::provide_compiler(&workspace)?;
             bench::provide_editcap(&workspace)?;

@@ -12,7 +12,7 @@ use crate::payload::{self, Payload};
 use crate::progress::{answer, failure, note};
 use crate::setup::kernel::Kernel;
 use crate::summary::Summary;
-use crate::vm::{self, Job};
+use crate::vm::{self, Job, Release, System};
 use crate::workspace::Workspace;
 use crate::{dist, process, setup};
 
@@ -23,6 +23,9 @@ const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 /// a processor.
 const NETNS_THREADS: &str = "8";
 
+/// Where the guest has the DHCP servers; its fixtures look there.
+const SERVERS_IN_GUEST: &str = "opt/servers";
+
 /// Kinds of tests by what they need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Rung {
@@ -32,12 +35,15 @@ pub(crate) enum Rung {
     Netns,
     /// QEMU: bonds and VLANs on Debian's kernels
     Vm,
+    /// QEMU: machines with systemd and NICs, as the fabric's servers are
+    Host,
 }
 
 /// Which tests to run.
 pub(crate) struct Selection<'a> {
     pub(crate) rungs: &'a [Rung],
     pub(crate) kernels: &'a [Kernel],
+    pub(crate) releases: &'a [Release],
     /// Passed to every libtest harness.
     pub(crate) filter: &'a [String],
 }
@@ -65,7 +71,13 @@ pub(crate) fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> 
             Rung::Vm => {
                 for &kernel in selection.kernels {
                     let name = format!("vm on Linux {}", kernel.name());
-                    report.add(&name, || in_vm(workspace, kernel, selection.filter));
+                    report.add(&name, || vm(workspace, kernel, selection.filter));
+                }
+            }
+            Rung::Host => {
+                for &release in selection.releases {
+                    let name = format!("host with Debian {}", release.name());
+                    report.add(&name, || host(workspace, release, selection.filter));
                 }
             }
         }
@@ -167,14 +179,53 @@ fn ensure_root() -> Result<()> {
     Ok(())
 }
 
-fn in_vm(workspace: &Workspace, kernel: Kernel, filter: &[String]) -> Result<Summary> {
-    let harness = payload::test_harness(workspace, "vm")?;
-    let payload = Payload::build(workspace)?.with("vm-tests", harness);
-    let command = [&["vm-tests".to_owned()], filter].concat();
+/// Bonds and VLANs between namespaces.
+fn vm(workspace: &Workspace, kernel: Kernel, filter: &[String]) -> Result<Summary> {
+    let payload = with_harness(workspace, "vm")?;
+    in_vm(
+        workspace,
+        System::Bare(kernel),
+        &payload,
+        "vm-tests",
+        filter,
+    )
+}
+
+/// What the fabric's own tests do with a server, whose only one is the machine itself:
+/// one test after the other.
+fn host(workspace: &Workspace, release: Release, filter: &[String]) -> Result<Summary> {
+    let servers = {
+        let _lock = setup::lock(workspace)?;
+        setup::servers::SERVERS.provide(workspace)?
+    };
+    let payload = with_harness(workspace, "host")?.with_copy(SERVERS_IN_GUEST, servers);
+    let one_by_one = [&["--test-threads=1".to_owned()], filter].concat();
+    in_vm(
+        workspace,
+        System::Debian(release),
+        &payload,
+        "host-tests",
+        &one_by_one,
+    )
+}
+
+/// hhnet, and the harness of that name.
+fn with_harness(workspace: &Workspace, target: &str) -> Result<Payload> {
+    let harness = payload::test_harness(workspace, target)?;
+    Ok(Payload::build(workspace)?.with(&format!("{target}-tests"), harness))
+}
+
+fn in_vm(
+    workspace: &Workspace,
+    system: System,
+    payload: &Payload,
+    harness: &str,
+    arguments: &[String],
+) -> Result<Summary> {
     let job = Job {
-        kernel,
-        payload: &payload,
-        command,
+        system,
+        payload,
+        command: [&[harness.to_owned()], arguments].concat(),
         interactive: false,
         timeout: TIMEOUT,
     };

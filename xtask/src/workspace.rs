@@ -58,6 +58,11 @@ impl Workspace {
         self.root.join("bench/peers")
     }
 
+    /// Files that make a Debian the lab's server, below their paths in its root.
+    pub(crate) fn debian_settings(&self) -> PathBuf {
+        self.root.join("xtask/debian/root")
+    }
+
     /// The fuzz targets, a workspace of their own.
     pub(crate) fn fuzz(&self) -> PathBuf {
         self.root.join("fuzz")

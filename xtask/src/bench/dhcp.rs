@@ -12,7 +12,7 @@ use crate::progress::{answer, note};
 use crate::setup;
 use crate::setup::debs::Debs;
 use crate::setup::kernel::Kernel;
-use crate::vm::{self, Job};
+use crate::vm::{self, Job, System};
 use crate::workspace::Workspace;
 use crate::{dist, process};
 
@@ -167,7 +167,7 @@ fn in_vm(workspace: &Workspace, rounds: &str) -> Result<String> {
         rounds,
     ];
     let job = Job {
-        kernel: Kernel::V6_12,
+        system: System::Bare(Kernel::V6_12),
         payload: &payload,
         command: command.map(str::to_owned).to_vec(),
         interactive: false,

@@ -15,7 +15,7 @@ use crate::progress::note;
 use crate::setup;
 use crate::setup::debs::Debs;
 use crate::setup::kernel::Kernel;
-use crate::vm::{self, Job};
+use crate::vm::{self, Job, System};
 use crate::workspace::{STATIC_TARGET, Workspace};
 
 /// The binary that measures, and its name in the VM.
@@ -157,7 +157,7 @@ fn load_in_vm(
         .with_copy(GUEST_PEERS, peers.to_owned());
     let guest_peers = format!("--peers=/{GUEST_PEERS}");
     let job = Job {
-        kernel,
+        system: System::Bare(kernel),
         payload: &payload,
         command: vec![PROGRAM.to_owned(), guest_peers, "--load-only".to_owned()],
         interactive: false,

@@ -58,6 +58,16 @@ pub(super) fn dependency(metapackage: &str, prefix: &str) -> Result<String> {
         .with_context(|| format!("{metapackage} depends on no {prefix}* package:\n{listing}"))
 }
 
+/// Where this machine's apt has Debian from.
+pub(crate) fn mirror() -> Result<String> {
+    const FORMAT: &str = "$(ORIGIN) $(LABEL) $(REPO_URI)";
+    let mut targets = Command::new("apt-get");
+    targets.args(["indextargets", "--format", FORMAT]);
+    let targets = process::output(&mut targets)?;
+    let mirror = parse_mirror(&targets).unwrap_or("http://deb.debian.org/debian/");
+    Ok(mirror.to_owned())
+}
+
 /// Downloads packages into `dir`, which is emptied, and unpacks them in its `root`.
 /// Nothing is installed: no service starts, and no dependency comes along.
 pub(super) fn unpack(step: &Step, dir: &Path, packages: &[&str]) -> Result<()> {
@@ -110,6 +120,13 @@ fn parse_dependency<'a>(listing: &'a str, prefix: &str) -> Option<&'a str> {
         .find(|package| package.starts_with(prefix))
 }
 
+/// Debian itself, not its security updates or somebody else's packages.
+fn parse_mirror(targets: &str) -> Option<&str> {
+    targets
+        .lines()
+        .find_map(|target| target.strip_prefix("Debian Debian "))
+}
+
 fn missing<'a>(packages: &[&'a str]) -> Result<Vec<&'a str>> {
     if program("dpkg-query").is_err() {
         return Ok(packages.to_vec());
@@ -154,6 +171,16 @@ mod tests {
             Some("a-1")
         );
         assert_eq!(parse_dependency("x\n  PreDepends: a-1\n", "a-"), None);
+    }
+
+    #[test]
+    fn the_mirror_is_that_of_debian_itself() {
+        let targets = "Debian Debian-Security http://mirror.example/debian-security/\n\
+                       NodeSource NodeSource https://deb.example/node/\n\
+                       Debian Debian http://mirror.example/debian/\n";
+        let debian = Some("http://mirror.example/debian/");
+        assert_eq!(parse_mirror(targets), debian);
+        assert_eq!(parse_mirror(""), None);
     }
 
     #[test]

@@ -36,12 +36,31 @@ impl Kernel {
         }
     }
 
-    /// Depends on the newest kernel package of the series. The cloud flavour is the
-    /// small one and has bonding, 8021q and veth.
-    fn metapackage(self) -> &'static str {
+    /// Depends on the newest kernel package of the series.
+    fn metapackage(self, flavour: Flavour) -> &'static str {
+        match (self, flavour) {
+            (Self::V6_12, Flavour::Cloud) => "linux-image-6.12-cloud-amd64",
+            (Self::V6_12, Flavour::Full) => "linux-image-6.12-amd64",
+            (Self::V6_1, Flavour::Cloud) => "linux-image-cloud-amd64",
+            (Self::V6_1, Flavour::Full) => "linux-image-amd64",
+        }
+    }
+}
+
+/// What Debian builds of each kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// The small one, which has bonding, 8021q and veth.
+    Cloud,
+    /// The one that has drivers of real NICs.
+    Full,
+}
+
+impl Flavour {
+    fn suffix(self) -> &'static str {
         match self {
-            Self::V6_12 => "linux-image-6.12-cloud-amd64",
-            Self::V6_1 => "linux-image-cloud-amd64",
+            Self::Cloud => "",
+            Self::Full => "-full",
         }
     }
 }
@@ -57,16 +76,21 @@ pub(crate) struct Provisioned {
 }
 
 /// Downloads the kernel unless it is there.
-pub(crate) fn provision(workspace: &Workspace, kernel: Kernel) -> Result<Provisioned> {
-    let dir = workspace.vm().join(kernel.name());
+pub(crate) fn provision(
+    workspace: &Workspace,
+    kernel: Kernel,
+    flavour: Flavour,
+) -> Result<Provisioned> {
+    let name = format!("{}{}", kernel.name(), flavour.suffix());
+    let dir = workspace.vm().join(&name);
     if let Some(ready) = provisioned(&dir) {
         return Ok(ready);
     }
     step(
-        &format!("fetching Debian's Linux {} for the VM", kernel.name()),
+        &format!("fetching Debian's Linux {name} for the VM"),
         |step| {
             apt::refresh_lists(step)?;
-            let package = apt::dependency(kernel.metapackage(), "linux-image-")?;
+            let package = apt::dependency(kernel.metapackage(flavour), "linux-image-")?;
             apt::unpack(step, &dir, &[&package])?;
             let release = package.trim_start_matches("linux-image-").to_owned();
             let root = dir.join("root");

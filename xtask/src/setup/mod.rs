@@ -17,13 +17,14 @@ use anyhow::{Context, Result};
 use crate::workspace::Workspace;
 use bpf::BpfToolchain;
 use cargo_tool::CargoTool;
-use kernel::Kernel;
+use kernel::{Flavour, Kernel};
 
 /// To link static programs, and bpf-linker to the C++ of LLVM.
 const BUILD_PACKAGES: &[&str] = &["g++", "libc6-dev"];
 
 /// To boot VMs, and the programs inside them; all but the essential ones.
 const LAB_PACKAGES: &[&str] = &[
+    "cpio",
     "dnsmasq-base",
     "ethtool",
     "iproute2",
@@ -32,6 +33,7 @@ const LAB_PACKAGES: &[&str] = &[
     "less",
     "lz4",
     "mawk",
+    "mmdebstrap",
     "mount",
     "procps",
     "qemu-system-x86",
@@ -71,7 +73,7 @@ pub(crate) fn provision_all(workspace: &Workspace) -> Result<()> {
     provision_cargo_deny(workspace)?;
     let _lock = lock(workspace)?;
     for kernel in Kernel::ALL {
-        kernel::provision(workspace, kernel)?;
+        kernel::provision(workspace, kernel, Flavour::Cloud)?;
     }
     servers::SERVERS.provide(workspace)?;
     Ok(())

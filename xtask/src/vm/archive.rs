@@ -25,7 +25,11 @@ enum Entry {
     Directory,
     Link(String),
     Text(String),
-    Copy { from: PathBuf, mode: u32 },
+    Copy {
+        from: PathBuf,
+        mode: u32,
+        owner: u32,
+    },
 }
 
 impl Archive {
@@ -46,11 +50,17 @@ impl Archive {
 
     /// A copy of a host's file, read when the archive is written.
     pub(super) fn copy(&mut self, path: &str, from: &Path, mode: u32) {
+        self.copy_for(0, path, from, mode);
+    }
+
+    /// The same, for a user and a group of that number.
+    pub(super) fn copy_for(&mut self, owner: u32, path: &str, from: &Path, mode: u32) {
         self.add(
             path,
             Entry::Copy {
                 from: from.to_owned(),
                 mode,
+                owner,
             },
         );
     }
@@ -120,14 +130,10 @@ fn write_entry(out: &mut impl Write, inode: u32, path: &str, entry: &Entry) -> R
                 .set_mode_file_type(ModeFileType::Regular),
             text.clone().into(),
         ),
-        Entry::Copy { from, mode } => {
+        Entry::Copy { from, mode, owner } => {
             let content = fs::read(from).with_context(|| format!("reading {}", from.display()))?;
-            (
-                builder
-                    .mode(*mode)
-                    .set_mode_file_type(ModeFileType::Regular),
-                content,
-            )
+            let builder = builder.mode(*mode).uid(*owner).gid(*owner);
+            (builder.set_mode_file_type(ModeFileType::Regular), content)
         }
     };
     let mut writer = builder.write(out, content.len().try_into().context("too large for cpio")?);
@@ -136,13 +142,27 @@ fn write_entry(out: &mut impl Write, inode: u32, path: &str, entry: &Entry) -> R
     Ok(())
 }
 
-/// Returns `<dir>/<name>.cpio`, made by `fill` unless it was made from the same `stamp` by
-/// the same xtask. What `fill` returns lives until the archive is written.
+/// Returns `<dir>/<name>.cpio`, filled by `fill` unless it was made from the same `stamp`
+/// by the same xtask. What `fill` returns lives until the archive is written.
 pub(super) fn cached<T>(
     dir: &Path,
     name: &str,
     stamp: &str,
     fill: impl FnOnce(&Step, &mut Archive) -> Result<T>,
+) -> Result<PathBuf> {
+    made_once(dir, name, stamp, |step, file| {
+        let mut archive = Archive::default();
+        let _sources = fill(step, &mut archive)?;
+        archive.write(file)
+    })
+}
+
+/// The same, for an archive that `make` writes by itself.
+pub(super) fn made_once(
+    dir: &Path,
+    name: &str,
+    stamp: &str,
+    make: impl FnOnce(&Step, &Path) -> Result<()>,
 ) -> Result<PathBuf> {
     let xtask = std::env::current_exe().and_then(|xtask| xtask.metadata()?.modified());
     let stamp = format!("{stamp}\n{:?}", xtask.context("reading xtask's own file")?);
@@ -152,9 +172,9 @@ pub(super) fn cached<T>(
         return Ok(file);
     }
     step(&format!("packing {name} for the VM"), |step| {
-        let mut archive = Archive::default();
-        let _sources = fill(step, &mut archive)?;
-        archive.write(&file)?;
+        // Without its stamp, a file that was not completed is made anew.
+        let _ = fs::remove_file(&stamp_file);
+        make(step, &file)?;
         fs::write(&stamp_file, &stamp).with_context(|| format!("writing {}", stamp_file.display()))
     })?;
     Ok(file)

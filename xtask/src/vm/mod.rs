@@ -3,7 +3,9 @@
 
 mod accel;
 mod archive;
+mod debian;
 mod modules;
+mod nics;
 mod qemu;
 mod tools;
 mod verdict;
@@ -17,14 +19,24 @@ use tempfile::TempDir;
 
 use crate::payload::Payload;
 use crate::setup;
-use crate::setup::kernel::{self, Kernel};
+use crate::setup::kernel::{self, Flavour, Kernel};
 use crate::workspace::Workspace;
 use accel::{Accel, PROBE_TIMEOUT};
 use archive::Archive;
+pub(crate) use debian::Release;
+
+/// What boots.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum System {
+    /// A kernel with our own init and the host's own programs.
+    Bare(Kernel),
+    /// A machine with systemd and NICs.
+    Debian(Release),
+}
 
 /// What to do in a VM.
 pub(crate) struct Job<'a> {
-    pub(crate) kernel: Kernel,
+    pub(crate) system: System,
     pub(crate) payload: &'a Payload,
     /// The command line; it runs as root, with the payload's directory on its PATH.
     pub(crate) command: Vec<String>,
@@ -48,45 +60,74 @@ pub(crate) struct Outcome {
 /// # Errors
 /// Whatever keeps the VM from delivering the command's exit status.
 pub(crate) fn run(workspace: &Workspace, job: &Job) -> Result<Outcome> {
-    let machine = machine(workspace, job.kernel)?;
     let accel = accel::choose(&workspace.vm(), |accel| {
-        let command = vec!["true".to_owned()];
         let probe = Job {
-            command,
+            system: System::Bare(Kernel::V6_12),
+            command: vec!["true".to_owned()],
             interactive: false,
             timeout: PROBE_TIMEOUT,
             ..*job
         };
+        let machine = machine(workspace, probe.system)?;
         boot(workspace, &machine, accel, &probe).map(drop)
     })?;
-    boot(workspace, &machine, accel, job)
+    boot(workspace, &machine(workspace, job.system)?, accel, job)
+}
+
+/// Makes a Debian to boot, unless it is there.
+pub(crate) fn provision(workspace: &Workspace, release: Release) -> Result<()> {
+    machine(workspace, System::Debian(release)).map(drop)
+}
+
+impl System {
+    /// As messages name it.
+    fn name(self) -> String {
+        match self {
+            Self::Bare(kernel) => format!("Linux {}", kernel.name()),
+            Self::Debian(release) => format!("Debian {}", release.name()),
+        }
+    }
 }
 
 /// The parts of a VM that do not change from one build to the next.
 struct Machine {
     kernel: PathBuf,
-    tools: PathBuf,
+    user_space: PathBuf,
     modules: PathBuf,
 }
 
-fn machine(workspace: &Workspace, kernel: Kernel) -> Result<Machine> {
+fn machine(workspace: &Workspace, system: System) -> Result<Machine> {
     let _lock = setup::lock(workspace)?;
     let dir = workspace.vm();
     fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
-    let kernel = kernel::provision(workspace, kernel)?;
+    let (kernel, user_space, modules) = match system {
+        System::Bare(kernel) => {
+            let kernel = kernel::provision(workspace, kernel, Flavour::Cloud)?;
+            let modules = modules::pack(&dir, &kernel)?;
+            (kernel, tools::pack(&dir)?, modules)
+        }
+        System::Debian(release) => {
+            let kernel = kernel::provision(workspace, release.kernel(), Flavour::Full)?;
+            let modules = modules::pack_for_machine(&dir, &kernel)?;
+            (kernel, debian::pack(&dir, release)?, modules)
+        }
+    };
     Ok(Machine {
-        tools: tools::pack(&dir)?,
-        modules: modules::pack(&dir, &kernel)?,
         kernel: kernel.image,
+        user_space,
+        modules,
     })
 }
 
 fn boot(workspace: &Workspace, machine: &Machine, accel: Accel, job: &Job) -> Result<Outcome> {
     let dir = run_dir(&workspace.vm())?;
     let payload = dir.path().join("payload.cpio");
-    payload_archive(job)?.write(&payload)?;
+    payload_archive(workspace, job)?.write(&payload)?;
     let initramfs = dir.path().join("initramfs.cpio");
-    archive::concatenate(&[&machine.tools, &machine.modules, &payload], &initramfs)?;
+    archive::concatenate(
+        &[&machine.user_space, &machine.modules, &payload],
+        &initramfs,
+    )?;
 
     let files = qemu::Files {
         kernel: &machine.kernel,
@@ -95,9 +136,9 @@ fn boot(workspace: &Workspace, machine: &Machine, accel: Accel, job: &Job) -> Re
         stderr: &dir.path().join("qemu.log"),
     };
     qemu::run(&files, accel, job).map_err(|error| {
-        let kernel = job.kernel.name();
+        let system = job.system.name();
         anyhow!(
-            "running a VM with Linux {kernel}: {error:#}\n{}",
+            "running a VM with {system}: {error:#}\n{}",
             files.last_words()
         )
     })
@@ -125,11 +166,14 @@ fn run_dir(parent: &Path) -> Result<TempDir> {
 
 /// Our init, the programs under test, and the command line: NUL-separated in a file,
 /// because the kernel's own command line cannot quote.
-fn payload_archive(job: &Job) -> Result<Archive> {
+fn payload_archive(workspace: &Workspace, job: &Job) -> Result<Archive> {
     let mut archive = Archive::default();
+    if let System::Debian(_) = job.system {
+        debian::add_settings(workspace, &mut archive)?;
+    }
     archive.copy("usr/sbin/vm-init", &job.payload.init, 0o755);
     for (program, file) in &job.payload.programs {
-        archive.copy(&format!("opt/bin/{program}"), file, 0o755);
+        archive.copy_for(debian::CORE, &format!("opt/bin/{program}"), file, 0o755);
     }
     for (path, from) in &job.payload.copies {
         if from.is_dir() {

@@ -24,6 +24,10 @@ const MODULES: &[&str] = &[
     "nf_tables", "nft_compat", "nft_ct", "nft_limit",
 ];
 
+/// More of them for a machine with systemd and NICs: what udev finds a driver for, and
+/// what systemd and its services ask for.
+const MACHINE_MODULES: &[&str] = &["autofs4", "e1000", "fuse", "sch_fq_codel", "virtio_net"];
+
 /// What depmod reads besides the modules, to know what is built in.
 const LISTS: [&str; 3] = [
     "modules.order",
@@ -31,12 +35,21 @@ const LISTS: [&str; 3] = [
     "modules.builtin.modinfo",
 ];
 
-/// The archive of a kernel's modules.
+/// The archive of the modules of a kernel's small flavour.
 pub(super) fn pack(dir: &Path, kernel: &Provisioned) -> Result<PathBuf> {
+    pack_these(dir, kernel, MODULES)
+}
+
+/// The archive of the modules of a kernel with drivers of NICs.
+pub(super) fn pack_for_machine(dir: &Path, kernel: &Provisioned) -> Result<PathBuf> {
+    pack_these(dir, kernel, &[MODULES, MACHINE_MODULES].concat())
+}
+
+fn pack_these(dir: &Path, kernel: &Provisioned, modules: &[&str]) -> Result<PathBuf> {
     let name = format!("modules-{}", kernel.release);
-    archive::cached(dir, &name, &MODULES.join(" "), |step, archive| {
+    archive::cached(dir, &name, &modules.join(" "), |step, archive| {
         let stage = tempfile::tempdir_in(dir).context("creating a staging directory")?;
-        for module in module_files(kernel)? {
+        for module in module_files(kernel, modules)? {
             let inside = module.strip_prefix(&kernel.root)?;
             stage_module(step, &module, &stage.path().join(inside))?;
         }
@@ -57,14 +70,14 @@ fn index(step: &Step, kernel: &Provisioned, stage: &Path) -> Result<()> {
     process::within(step, depmod.arg("-b").arg(stage).arg(&kernel.release))
 }
 
-/// The files of [`MODULES`] and of all they depend on, in the unpacked package.
-fn module_files(kernel: &Provisioned) -> Result<BTreeSet<PathBuf>> {
+/// The files of modules and of all they depend on, in the unpacked package.
+fn module_files(kernel: &Provisioned, modules: &[&str]) -> Result<BTreeSet<PathBuf>> {
     let mut modprobe = Command::new(apt::program("modprobe")?);
     modprobe
         .arg("-d")
         .arg(&kernel.root)
         .args(["-S", &kernel.release, "--show-depends", "-a"]);
-    let listing = process::output(modprobe.args(MODULES))?;
+    let listing = process::output(modprobe.args(modules))?;
     Ok(listing
         .lines()
         .filter_map(parse_insmod)

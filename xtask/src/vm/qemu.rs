@@ -2,8 +2,8 @@
 //! One run of QEMU.
 //!
 //! The guest has a serial console for the kernel's words, which goes to a file, and
-//! ports of a virtio-serial device: "report" for its init, and for the command either
-//! "output" or, when interactive, the terminal hvc0.
+//! ports of a virtio-serial device: "report" for who starts the command, and for the
+//! command either "output" or, when interactive, the terminal hvc0.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -20,17 +20,16 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use super::accel::Accel;
 use super::verdict::{self, Report};
-use super::{Job, Outcome};
+use super::{Job, Outcome, System, nics};
 use crate::progress;
 
 /// Measured: each saves boot time under TCG, or keeps the guest from giving up on a
 /// clock that a busy host made slow.
 const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr \
     cryptomgr.notests no_timer_check tsc=reliable random.trust_cpu=on \
-    initcall_blacklist=load_system_certificate_list,jent_mod_init,init_encrypted \
-    rdinit=/sbin/vm-init";
+    initcall_blacklist=load_system_certificate_list,jent_mod_init,init_encrypted";
 
-const MACHINE: &str = "-M pc -smp 2 -m 1024 -nodefaults -no-user-config -display none -no-reboot";
+const MACHINE: &str = "-M pc -smp 2 -nodefaults -no-user-config -display none -no-reboot";
 
 /// What the guest may take to power off once it has reported.
 const POWER_OFF: Duration = Duration::from_secs(10);
@@ -76,7 +75,7 @@ pub(super) fn run(files: &Files, accel: Accel, job: &Job) -> Result<Outcome> {
     let (report, report_guest) = port()?;
     let (output, output_guest) = port()?;
 
-    let mut qemu = command(files, accel);
+    let mut qemu = command(files, accel, job.system);
     let stderr = File::create(files.stderr).context("creating QEMU's log")?;
     qemu.stderr(stderr);
     add_port(&mut qemu, "report", &report_guest);
@@ -87,7 +86,11 @@ pub(super) fn run(files: &Files, accel: Accel, job: &Job) -> Result<Outcome> {
         add_port(&mut qemu, "output", &output_guest);
         qemu.stdin(Stdio::null());
     }
-    let arguments = format!("{KERNEL_ARGUMENTS}{}", init_arguments(job.interactive));
+    let arguments = format!(
+        "{KERNEL_ARGUMENTS} {}{}",
+        job.system.init(),
+        init_arguments(job.interactive)
+    );
     qemu.args(["-append", &arguments]);
 
     let started = Instant::now();
@@ -105,11 +108,36 @@ pub(super) fn run(files: &Files, accel: Accel, job: &Job) -> Result<Outcome> {
     Ok(Outcome { status, output })
 }
 
-fn command(files: &Files, accel: Accel) -> Command {
+impl System {
+    /// How the kernel is told what to start. systemd has nothing to update in a root
+    /// that is as old as the machine, and no terminals to offer.
+    fn init(self) -> &'static str {
+        match self {
+            Self::Bare(_) => "rdinit=/sbin/vm-init",
+            Self::Debian(_) => {
+                "rdinit=/sbin/init systemd.condition_needs_update=0 systemd.getty_auto=0"
+            }
+        }
+    }
+
+    /// The initramfs is unpacked into memory, of which it may fill a half.
+    fn hardware(self) -> Vec<String> {
+        let (memory, nics) = match self {
+            Self::Bare(_) => ("1024", Vec::new()),
+            Self::Debian(_) => ("2048", nics::arguments()),
+        };
+        let mut arguments = vec!["-m".to_owned(), memory.to_owned()];
+        arguments.extend(nics);
+        arguments
+    }
+}
+
+fn command(files: &Files, accel: Accel, system: System) -> Command {
     // setpriv: should we be killed, the VM dies too.
     let mut qemu = Command::new("setpriv");
     qemu.args(["--pdeathsig", "KILL", "--", "qemu-system-x86_64"])
         .args(MACHINE.split_whitespace())
+        .args(system.hardware())
         .args(accel.arguments())
         .arg("-kernel")
         .arg(files.kernel)
