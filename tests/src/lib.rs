@@ -9,6 +9,7 @@
 //! | `packet`    | frames as they are                                             |
 //! | `wait`      | conditions with a deadline, instead of sleeps                  |
 //! | `host`      | a server: runs hhnet, is observed through `ip`, leaves nothing |
+//! | `machine`   | the server that the test itself is running on, with systemd     |
 //! | `netlink`   | what `ip` does not show                                        |
 //! | `fabric`    | leaves, gateway, VPCs and the connections of servers to them   |
 //! | `dhcp`      | real DHCP servers, and a model of the fabric's own             |
@@ -27,6 +28,7 @@ pub mod bench;
 pub mod dhcp;
 pub mod fabric;
 pub mod host;
+pub mod machine;
 pub mod monitor;
 pub mod namespace;
 pub mod netlink;

@@ -22,13 +22,15 @@ use nix::unistd::{Pid, setgroups, sethostname, setresgid, setresuid};
 use crate::process::{self, Output};
 use crate::wait::{self, PATIENCE};
 
-/// One machine; dropping it ends the processes in it.
+/// One machine; dropping it ends the processes in it, unless it is the one that the
+/// test itself is running on.
 #[derive(Debug)]
 pub struct Namespace {
     name: String,
     net: OwnedFd,
     mnt: OwnedFd,
     uts: OwnedFd,
+    is_own: bool,
 }
 
 /// A process seen in a [`Namespace`].
@@ -44,29 +46,40 @@ impl Namespace {
     /// Makes an empty machine called `name`.
     pub fn new(name: &str) -> Self {
         // unshare(2) concerns the calling thread: use one that ends right after.
-        let [net, mnt, uts] = thread::scope(|scope| {
+        let namespace = thread::scope(|scope| {
             scope
                 .spawn(|| {
                     isolate(name).unwrap_or_else(|e| panic!("making machine {name}: {e}"));
-                    ["net", "mnt", "uts"].map(|kind| {
-                        let path = format!("/proc/thread-self/ns/{kind}");
-                        OwnedFd::from(File::open(path).expect("own namespace can be opened"))
-                    })
+                    Self::of_this_thread(name, false)
                 })
                 .join()
                 .expect("thread of the new namespace")
         });
-        let namespace = Self {
-            name: name.to_owned(),
-            net,
-            mnt,
-            uts,
-        };
         // Duplicate address detection would keep addresses "tentative" for a
         // second, which makes snapshots of the machine differ for no reason.
         namespace.sysctl("net/ipv6/conf/default/accept_dad", "0");
         namespace.sysctl("net/ipv6/conf/all/accept_dad", "0");
         namespace
+    }
+
+    /// The machine that the test is running on, as it is.
+    pub fn own() -> Self {
+        let name = nix::unistd::gethostname().expect("every machine has a name");
+        Self::of_this_thread(&name.to_string_lossy(), true)
+    }
+
+    fn of_this_thread(name: &str, is_own: bool) -> Self {
+        let [net, mnt, uts] = ["net", "mnt", "uts"].map(|kind| {
+            let path = format!("/proc/thread-self/ns/{kind}");
+            OwnedFd::from(File::open(path).expect("own namespace can be opened"))
+        });
+        Self {
+            name: name.to_owned(),
+            net,
+            mnt,
+            uts,
+            is_own,
+        }
     }
 
     /// The machine's hostname.
@@ -186,6 +199,9 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
+        if self.is_own {
+            return;
+        }
         // Twice is enough for a process that was just forking.
         wait::poll(PATIENCE, || {
             let left = self.processes();

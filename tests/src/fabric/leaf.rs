@@ -2,6 +2,9 @@
 //! A leaf switch: ports toward servers, one uplink, and a bridge between them
 //! that passes tagged frames as they are.
 
+use std::sync::Mutex;
+use std::thread;
+
 use serde_json::Value;
 
 use crate::host::Host;
@@ -24,10 +27,22 @@ const LLDP: [u8; 33] = [
     0x00, 0x00, // end
 ];
 
+/// What a leaf's ports are wired to.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cables<'a> {
+    /// To NICs of a host: veth pairs, which go with either end.
+    Veth(&'a Host),
+    /// To the hardware of the machine that the test is running on: where `enp2s1` is the
+    /// server's NIC, `enp3s1` is the other end of its cable.
+    Wired,
+}
+
 /// One leaf.
 #[derive(Debug)]
 pub struct Leaf {
     namespace: Namespace,
+    /// Its ports that are this machine's hardware, and what they are called there.
+    borrowed: Mutex<Vec<(String, String)>>,
 }
 
 impl Leaf {
@@ -44,7 +59,10 @@ impl Leaf {
             port = uplink(number),
             gateway = gateway.namespace().path(),
         ));
-        Self { namespace }
+        Self {
+            namespace,
+            borrowed: Mutex::default(),
+        }
     }
 
     /// The leaf as a machine.
@@ -53,10 +71,10 @@ impl Leaf {
     }
 
     /// Lays a cable to the server's NIC `enp2s<nic>`, to a plain port.
-    pub(super) fn connect(&self, host: &Host, server: u8, nic: u8) {
+    pub(super) fn connect(&self, cables: Cables, server: u8, nic: u8) {
         let port = port_name(server, nic);
         self.lay_cables(
-            host,
+            cables,
             server,
             &[nic],
             &format!("link set {port} master br0 up"),
@@ -64,7 +82,7 @@ impl Leaf {
     }
 
     /// Lays cables to NICs of the server, and groups their ports by LACP.
-    pub(super) fn connect_bundled(&self, host: &Host, server: u8, nics: &[u8]) {
+    pub(super) fn connect_bundled(&self, cables: Cables, server: u8, nics: &[u8]) {
         let lag = lag_name(server);
         let members: String = nics
             .iter()
@@ -76,10 +94,34 @@ impl Leaf {
              {members}
              link set {lag} master br0 up"
         );
-        self.lay_cables(host, server, nics, &bundle);
+        self.lay_cables(cables, server, nics, &bundle);
     }
 
-    fn lay_cables(&self, host: &Host, server: u8, nics: &[u8], then: &str) {
+    fn lay_cables(&self, cables: Cables, server: u8, nics: &[u8], then: &str) {
+        match cables {
+            Cables::Veth(host) => self.lay_veths(host, server, nics, then),
+            Cables::Wired => {
+                nics.iter().for_each(|nic| self.borrow(server, *nic));
+                self.namespace.ip_batch(then);
+            }
+        }
+    }
+
+    /// Takes a NIC of this machine for a port.
+    fn borrow(&self, server: u8, nic: u8) {
+        let (port, hardware) = (port_name(server, nic), format!("enp3s{nic}"));
+        Namespace::own().ip_batch(&format!(
+            "link set {hardware} down
+             link set {hardware} netns {path} name {port}",
+            path = self.namespace.path()
+        ));
+        self.borrowed
+            .lock()
+            .expect("nobody panics with it")
+            .push((port, hardware));
+    }
+
+    fn lay_veths(&self, host: &Host, server: u8, nics: &[u8], then: &str) {
         let cable = |nic: &u8| {
             let (port, mac, path) = (
                 port_name(server, *nic),
@@ -156,13 +198,42 @@ impl Leaf {
         let (lag, port) = (lag_name(server), port_name(server, nic));
         self.namespace.ip_batch(&format!("link del {port}"));
         let then = format!("link set {port} master {lag}");
-        self.lay_cables(host, server, &[nic], &then);
+        self.lay_veths(host, server, &[nic], &then);
     }
 
     /// Undoes [`Leaf::cut`].
     pub fn mend(&self, server: u8, nic: u8) {
         self.namespace
             .ip_batch(&format!("link set {} up", port_name(server, nic)));
+    }
+}
+
+impl Drop for Leaf {
+    /// Gives the NICs back. They are kept up: what is sent to a NIC that is down would
+    /// stay in its cable, for whoever brings it up.
+    fn drop(&mut self) {
+        let Ok(borrowed) = self.borrowed.get_mut().map(std::mem::take) else {
+            return;
+        };
+        if borrowed.is_empty() {
+            return;
+        }
+        let give_back: String = borrowed
+            .iter()
+            .map(|(port, nic)| {
+                format!("link set {port} nomaster down\nlink set {port} netns 1 name {nic}\n")
+            })
+            .collect();
+        let up: String = borrowed
+            .iter()
+            .map(|(_, nic)| format!("link set {nic} up\n"))
+            .collect();
+        let given = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            self.namespace.ip_batch(&give_back);
+            Namespace::own().ip_batch(&up);
+        }));
+        // One panic at a time; the next test sees that the NIC is missing.
+        assert!(given.is_ok() || thread::panicking(), "a NIC is lost");
     }
 }
 

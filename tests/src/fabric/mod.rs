@@ -29,6 +29,7 @@ pub(crate) use strict::is_distributing;
 
 use crate::host::Host;
 use gateway::Gateway;
+use leaf::Cables;
 
 /// How a server is connected to the fabric, in the fabric's own terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,17 +84,28 @@ impl Fabric {
         let number = self.servers.get() + 1;
         self.servers.set(number);
         let host = Host::new(&format!("server-{number:02}"));
-        let [first, second] = &self.leaves;
-        match connection {
-            Connection::Unbundled => first.connect(&host, number, 1),
-            Connection::Bundled => first.connect_bundled(&host, number, &[1, 2]),
-            Connection::Wide => first.connect_bundled(&host, number, &[1, 2, 3, 4, 5]),
-            Connection::Eslag => {
-                first.connect_bundled(&host, number, &[1]);
-                second.connect_bundled(&host, number, &[2]);
-            }
-        }
+        self.connect(Cables::Veth(&host), number, connection);
         host.power_up();
         host
+    }
+
+    /// Connects the machine that the test is running on, as server-01: its NICs have
+    /// cables, whose other ends become ports of the leaves.
+    pub fn connect_machine(&self, connection: Connection) {
+        self.servers.set(1);
+        self.connect(Cables::Wired, 1, connection);
+    }
+
+    fn connect(&self, cables: Cables, server: u8, connection: Connection) {
+        let [first, second] = &self.leaves;
+        match connection {
+            Connection::Unbundled => first.connect(cables, server, 1),
+            Connection::Bundled => first.connect_bundled(cables, server, &[1, 2]),
+            Connection::Wide => first.connect_bundled(cables, server, &[1, 2, 3, 4, 5]),
+            Connection::Eslag => {
+                first.connect_bundled(cables, server, &[1]);
+                second.connect_bundled(cables, server, &[2]);
+            }
+        }
     }
 }
