@@ -46,7 +46,10 @@ pub fn vips() -> io::Result<String> {
 pub fn sweep() -> io::Result<Vec<String>> {
     ask(async |links| {
         let mut journal = Journal::open(Path::new(runtime::JOURNAL));
-        cleanup::sweep(&links, &Host::find().await, &mut journal).await
+        let host = Host::find().await;
+        let mut failures = cleanup::sweep(&links, &host, &mut journal).await?;
+        failures.extend(host.restart_networkd().await);
+        Ok(failures)
     })
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hhnet cleanup`: the end of everything, in order, whatever there was.
 
-use super::{Agent, clsact, connection::Reply};
+use tracing::info;
+
+use super::{Agent, clsact, connection::Reply, steps::Steps};
 use crate::{
     host::{Host, resolv_conf},
     journal::Journal,
@@ -14,13 +16,20 @@ impl Agent {
     /// Ends everything and removes everything, whoever made it.
     pub(super) async fn cleanup(&mut self, reply: Reply) {
         self.generation += 1;
+        let mut steps = Steps::begin();
         Session::end(std::mem::take(&mut self.sessions)).await;
+        steps.done("leases");
         // Top-down: the VLANs and bonds above go last, but programs sit on the
         // lowest devices only.
         self.programs.detach();
+        steps.done("programs");
         match sweep(&self.links, &self.host, &mut self.journal).await {
             Ok(failures) => {
-                for failure in failures {
+                steps.done("links");
+                let restarted = self.host.restart_networkd().await;
+                steps.done("networkd");
+                info!("cleaned up: {steps}");
+                for failure in failures.into_iter().chain(restarted) {
                     reply.complain(format_args!("warning: {failure}"));
                 }
                 // Answered last of all: when the command returns, the next one
@@ -73,6 +82,5 @@ pub async fn sweep(
         failures.push(format!("name servers: {error}"));
     }
     journal.clear();
-    failures.extend(host.restart_networkd().await);
     Ok(failures)
 }

@@ -232,6 +232,7 @@ impl Agent {
         let handover = self.host.take_over(links).await;
         undo.handover.new.extend(handover.new);
         undo.handover.remarks.extend(handover.remarks);
+        undo.steps.done("others told");
     }
 
     /// Writes down what a link is like before it is changed.

@@ -22,6 +22,7 @@ mod expect;
 mod make;
 mod programs;
 mod show;
+mod steps;
 mod undo;
 mod verbs;
 mod wait;
@@ -81,7 +82,7 @@ enum Message {
     /// A command has come in.
     Call(Call),
     /// A command has waited long enough, one way or the other.
-    Settled(Outcome),
+    Settled(Box<Outcome>),
     /// The programs are loaded, or cannot be.
     Loaded(Result<Box<crate::xdp::Programs>, crate::xdp::XdpError>),
     /// Somebody else on this machine has done something.
@@ -325,7 +326,7 @@ impl Agent {
             // Without a word, so that the next agent is asked.
             Message::Call(_) if self.leaving => {}
             Message::Call(call) => self.obey(call).await,
-            Message::Settled(outcome) => self.settle(outcome).await,
+            Message::Settled(outcome) => self.settle(*outcome).await,
             Message::Loaded(outcome) => {
                 self.programs.loaded(outcome);
                 // What has become of links meanwhile.

@@ -4,7 +4,7 @@
 
 use tracing::warn;
 
-use super::{Agent, connection::Reply};
+use super::{Agent, connection::Reply, steps::Steps};
 use crate::{
     host::Handover,
     journal::{self, Before},
@@ -31,6 +31,8 @@ pub(super) struct Undo {
     /// Links that others were told to leave alone, and what the user should know
     /// of that.
     pub(super) handover: Handover,
+    /// What it took.
+    pub(super) steps: Steps,
 }
 
 impl Agent {

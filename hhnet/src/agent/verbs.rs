@@ -71,7 +71,7 @@ impl Agent {
         &mut self,
         made: Result<Leasable, VerbError>,
         flags: &LeaseFlags,
-        undo: Undo,
+        mut undo: Undo,
         reply: Reply,
     ) {
         let started = made.and_then(|made| {
@@ -95,6 +95,7 @@ impl Agent {
         if made.bonded && !made.lowest.is_empty() {
             self.count_members_of(made.device.lower, flags.xdp);
         }
+        undo.steps.done("links");
         let wait = Wait {
             report: session.report.clone(),
             aggregation: made.bonded.then(|| self.aggregation.subscribe()),
@@ -107,13 +108,13 @@ impl Agent {
         self.waiting.push(made.device.name.clone());
         let (outbox, interface) = (self.outbox.clone(), made.device.name);
         tokio::spawn(async move {
-            let end = wait.until_usable(&reply).await;
-            let _ = outbox.send(Message::Settled(Outcome {
+            let end = wait.until_usable(&reply, &mut undo.steps).await;
+            let _ = outbox.send(Message::Settled(Box::new(Outcome {
                 end,
                 interface,
                 undo,
                 reply,
-            }));
+            })));
         });
     }
 
@@ -132,6 +133,7 @@ impl Agent {
             // It went away in the very moment of success.
             End::Leased(_) if reply.is_gone() => self.give_up(&interface, undo, &reply).await,
             End::Leased(prefix) => {
+                info!("{interface}: {prefix}: {}", undo.steps);
                 for (link, _) in &undo.touched {
                     if let Some(reason) = self.programs.complaint(&link.name) {
                         reply.complain(format_args!("warning: {}: {reason}", link.name));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::{sync::watch, time::timeout};
 
-use super::{connection::Reply, undo::Undo};
+use super::{connection::Reply, steps::Steps, undo::Undo};
 use crate::{cli::Prefix, session::Report};
 
 /// Once there is an address, LACP gets this long to agree. A partner that does
@@ -63,20 +63,21 @@ pub(super) struct Wait {
 
 impl Wait {
     /// Waits for the address, and then for what is worth a moment more.
-    pub(super) async fn until_usable(mut self, reply: &Reply) -> End {
+    pub(super) async fn until_usable(mut self, reply: &Reply, steps: &mut Steps) -> End {
         let mut report = self.report.clone();
         tokio::select! {
-            end = self.usable() => end,
+            end = self.usable(steps) => end,
             () = reply.gone() => End::Abandoned,
             // Cleaned up meanwhile, also when it had its address already.
             _ = report.wait_for(|_| false) => End::Ended,
         }
     }
 
-    async fn usable(&mut self) -> End {
+    async fn usable(&mut self, steps: &mut Steps) -> End {
         match timeout(self.limit, self.leased()).await {
             Ok(Some(prefix)) => {
-                self.finish().await;
+                steps.done("lease in force");
+                self.finish(steps).await;
                 // The server may have moved us meanwhile.
                 let now = self
                     .report
@@ -100,14 +101,16 @@ impl Wait {
         report.lease.as_ref().map(|lease| lease.prefix)
     }
 
-    async fn finish(&mut self) {
+    async fn finish(&mut self, steps: &mut Steps) {
         if let Some(aggregation) = &mut self.aggregation {
             let any = aggregation.wait_for(|now| *now != Aggregation::None);
             if matches!(timeout(AGGREGATION, any).await, Ok(Ok(_))) {
                 let all = aggregation.wait_for(|now| *now == Aggregation::All);
                 let _ = timeout(STRAGGLERS, all).await;
             }
+            steps.done("LACP");
         }
         let _ = timeout(PROGRAMS, self.programs.wait_for(|settled| *settled)).await;
+        steps.done("programs");
     }
 }
