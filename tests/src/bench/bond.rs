@@ -2,14 +2,14 @@
 //! A server with a bond across two leaves that let nothing pass before LACP does: from
 //! the first usable member to the address on the VLAN.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::observe::AddressWatch;
 use super::report::{Column, Figure, Samples, Table};
-use super::{machine, milliseconds, usage, wall_clock};
+use super::{StopAtEnd, machine, milliseconds, usage, wall_clock};
 use crate::fabric::{self, Connection, Fabric};
 use crate::host::Host;
 use crate::process::{self, Running};
@@ -83,15 +83,6 @@ pub fn bond(rounds: usize) -> (String, Vec<String>) {
     });
     server.discard();
     report(runs)
-}
-
-/// Lets the scope's threads end even if a measurement panics.
-struct StopAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for StopAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Everything by one command.

@@ -10,6 +10,7 @@
 //! | `veth`     | one cable, one dnsmasq: time, packets, CPU and memory       |
 //! | `fault`    | the same cable; a server that offers nothing at first       |
 //! | `bond`     | the fabric, for kernels with bonds and VLANs                |
+//! | `verbs`    | a machine with systemd: whole commands, against a script    |
 //! | `report`   | tables of medians, and figures against their goals          |
 //!
 //! Machines are shared and noisy: clients take turns, and only what was measured in the
@@ -22,12 +23,15 @@ mod machine;
 mod observe;
 mod report;
 mod usage;
+mod verbs;
 mod veth;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 pub use bond::bond;
 pub use fault::fault;
+pub use verbs::verbs;
 pub use veth::veth;
 
 /// The wall clock, which is also the one of the kernel's packet timestamps.
@@ -39,4 +43,13 @@ fn wall_clock() -> Duration {
 /// `later - earlier` in milliseconds, negative if it was the other way round.
 fn milliseconds(earlier: Duration, later: Duration) -> f64 {
     (later.as_secs_f64() - earlier.as_secs_f64()) * 1000.0
+}
+
+/// Lets the scope's threads end even if a measurement panics.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

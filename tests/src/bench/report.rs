@@ -84,6 +84,15 @@ pub(super) struct Figure {
     pub(super) goal: f64,
 }
 
+impl Figure {
+    /// The line of a value that should be at least `goal`.
+    pub(super) fn at_least(self) -> String {
+        let Self { name, value, goal } = self;
+        let verdict = if value >= goal { "ok" } else { "short" };
+        format!("figure {name} {value:.2} goal >= {goal} {verdict}")
+    }
+}
+
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, value, goal } = self;
@@ -125,6 +134,12 @@ mod tests {
         };
         assert_eq!(figure(0.5), "figure x/y 0.50 goal <= 0.5 ok");
         assert_eq!(figure(0.514), "figure x/y 0.51 goal <= 0.5 short");
+        let more = |value| {
+            let (name, goal) = ("x/y", 5.0);
+            Figure { name, value, goal }.at_least()
+        };
+        assert_eq!(more(5.0), "figure x/y 5.00 goal >= 5 ok");
+        assert_eq!(more(4.9), "figure x/y 4.90 goal >= 5 short");
         assert_eq!(figure(f64::NAN), "figure x/y NaN goal <= 0.5 short");
     }
 }

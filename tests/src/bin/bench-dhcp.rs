@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `bench-dhcp veth|fault|bond ROUNDS`: measures hhnet and other DHCP clients; prints a
+//! `bench-dhcp veth|fault|bond|verbs ROUNDS`: measures hhnet and other DHCP clients; prints a
 //! table, and a line for each figure that has a goal.
 //!
 //! `$HHNET` is the binary, `$PEERS` the directory of the other clients' packages.
@@ -17,13 +17,14 @@ use hhnet_tests::bench;
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [part, rounds] = &arguments[..] else {
-        eprintln!("usage: bench-dhcp veth|fault|bond ROUNDS");
+        eprintln!("usage: bench-dhcp veth|fault|bond|verbs ROUNDS");
         return ExitCode::from(2);
     };
     let measure = match part.as_str() {
         "veth" => bench::veth,
         "fault" => bench::fault,
         "bond" => bench::bond,
+        "verbs" => bench::verbs,
         _ => {
             eprintln!("bench-dhcp: there is no part {part}");
             return ExitCode::from(2);

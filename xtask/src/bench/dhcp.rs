@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 use crate::{dist, process};
 
 /// The binary that measures.
-const PROGRAM: &str = "bench-dhcp";
+pub(super) const PROGRAM: &str = "bench-dhcp";
 
 /// Twice what the VM takes under emulation.
 const VM_TIMEOUT: Duration = Duration::from_secs(20 * 60);

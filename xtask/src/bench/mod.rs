@@ -3,6 +3,7 @@
 
 mod dhcp;
 mod dups;
+mod verbs;
 mod xdp;
 
 use anyhow::Result;
@@ -27,6 +28,12 @@ pub(crate) enum Benchmark {
         #[arg(long)]
         rounds: Option<u32>,
     },
+    /// Whole commands on a machine with systemd, beside a script that does the same
+    Verbs {
+        /// How often each command is measured
+        #[arg(long, default_value_t = 7)]
+        rounds: u32,
+    },
     /// What the XDP program costs, beside programs that do less, and the same in C
     Xdp(xdp::Options),
     /// How many duplicates are found in labelled traces, beside editcap
@@ -37,6 +44,7 @@ pub(crate) enum Benchmark {
 pub(crate) fn run(workspace: &Workspace, benchmark: Benchmark) -> Result<()> {
     match benchmark {
         Benchmark::Dhcp { part, rounds } => dhcp::run(workspace, part, rounds),
+        Benchmark::Verbs { rounds } => verbs::run(workspace, rounds),
         Benchmark::Xdp(options) => xdp::run(workspace, &options),
         Benchmark::Dups(options) => dups::run(workspace, &options),
     }
