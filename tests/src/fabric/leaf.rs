@@ -32,6 +32,8 @@ const LLDP: [u8; 33] = [
 pub(super) enum Cables<'a> {
     /// To NICs of a host: veth pairs, which go with either end.
     Veth(&'a Host),
+    /// To the machine that the test is running on, by veth pairs: `enp4s1`, `enp4s2`.
+    VethHere(&'a Namespace),
     /// To the hardware of the machine that the test is running on: where `enp2s1` is the
     /// server's NIC, `enp3s1` is the other end of its cable.
     Wired,
@@ -99,7 +101,12 @@ impl Leaf {
 
     fn lay_cables(&self, cables: Cables, server: u8, nics: &[u8], then: &str) {
         match cables {
-            Cables::Veth(host) => self.lay_veths(host, server, nics, then),
+            Cables::Veth(host) => {
+                self.lay_veths((host.namespace(), "enp2s"), server, nics, then);
+                nics.iter()
+                    .for_each(|nic| host.owns(&format!("enp2s{nic}")));
+            }
+            Cables::VethHere(own) => self.lay_veths((own, "enp4s"), server, nics, then),
             Cables::Wired => {
                 nics.iter().for_each(|nic| self.borrow(server, *nic));
                 self.namespace.ip_batch(then);
@@ -121,14 +128,11 @@ impl Leaf {
             .push((port, hardware));
     }
 
-    fn lay_veths(&self, host: &Host, server: u8, nics: &[u8], then: &str) {
+    fn lay_veths(&self, to: (&Namespace, &str), server: u8, nics: &[u8], then: &str) {
+        let (machine, bus) = to;
         let cable = |nic: &u8| {
-            let (port, mac, path) = (
-                port_name(server, *nic),
-                mac(server, *nic),
-                host.namespace().path(),
-            );
-            format!("link add {port} type veth peer name enp2s{nic} address {mac} netns {path}\n")
+            let (port, mac, path) = (port_name(server, *nic), mac(server, *nic), machine.path());
+            format!("link add {port} type veth peer name {bus}{nic} address {mac} netns {path}\n")
         };
         let cables: String = nics.iter().map(cable).collect();
         self.namespace.ip_batch(&(cables + then));
@@ -139,7 +143,6 @@ impl Leaf {
                 "ethtool -K {} txvlan off",
                 port_name(server, *nic)
             ));
-            host.owns(&format!("enp2s{nic}"));
         }
     }
 
@@ -198,7 +201,7 @@ impl Leaf {
         let (lag, port) = (lag_name(server), port_name(server, nic));
         self.namespace.ip_batch(&format!("link del {port}"));
         let then = format!("link set {port} master {lag}");
-        self.lay_veths(host, server, &[nic], &then);
+        self.lay_cables(Cables::Veth(host), server, &[nic], &then);
     }
 
     /// Undoes [`Leaf::cut`].

@@ -28,6 +28,7 @@ pub use segment::{NIC, PORT, Segment};
 pub(crate) use strict::is_distributing;
 
 use crate::host::Host;
+use crate::namespace::Namespace;
 use gateway::Gateway;
 use leaf::Cables;
 
@@ -94,6 +95,13 @@ impl Fabric {
     pub fn connect_machine(&self, connection: Connection) {
         self.servers.set(1);
         self.connect(Cables::Wired, 1, connection);
+    }
+
+    /// The same by veth pairs, `enp4s1` and `enp4s2`, for what emulated hardware would
+    /// be too slow for.
+    pub fn connect_machine_by_veth(&self, own: &Namespace, connection: Connection) {
+        self.servers.set(1);
+        self.connect(Cables::VethHere(own), 1, connection);
     }
 
     fn connect(&self, cables: Cables, server: u8, connection: Connection) {
