@@ -5,8 +5,8 @@
 //! bytes   wire · dhcp::{packet, arp, request, reply} · hhnet_ebpf      pure
 //! rules   cli · dhcp::{client, lease, routes, names} · status ·
 //!         metrics · xdp::{report, expected, xmit_hash, rates}         pure
-//! world   main · client · watch · agent · session · journal · link ·
-//!         host · dhcp::socket · xdp                                   thin
+//! world   main · elevate · client · watch · agent · session · journal ·
+//!         journal · link · host · dhcp::socket · xdp                  thin
 //! ```
 //! World may name rules and bytes; rules may name bytes and the plain data of
 //! the world (a `link::Device`, a `session::Report`), never what acts.
@@ -16,12 +16,14 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod dhcp;
+pub mod elevate;
 pub mod host;
 pub mod journal;
 pub mod link;
 pub mod log;
 pub mod metrics;
 pub mod offline;
+pub mod program;
 pub mod runtime;
 pub mod session;
 pub mod status;

@@ -6,81 +6,63 @@
 use std::{
     ffi::OsString,
     io::{self, Write},
-    os::unix::process::CommandExt,
-    process::{Command, ExitCode},
+    process::ExitCode,
 };
 
 use hhnet::{
     agent::{self, StartError},
     cli::{self, Dups, Flows, Refusal, Verb},
     client::{self, Unanswered},
-    clock, log, metrics, offline, watch,
+    clock, elevate, log, metrics, offline, watch,
     wire::Frame,
     xdp::{dups::DupReport, report::FlowReport},
 };
 use nix::unistd;
 
 fn main() -> ExitCode {
-    let args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let mut args: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if !elevate::take_marker(&mut args) {
+        return ExitCode::from(status_of(run(args)));
+    }
+    let outcome = elevate::hold_lifeline().and_then(|()| run(args));
+    ExitCode::from(elevate::reported(status_of(outcome)))
+}
+
+fn status_of(outcome: io::Result<u8>) -> u8 {
+    outcome.unwrap_or_else(|error| {
+        complain(&format!("Error: {error}\n"));
+        1
+    })
+}
+
+fn run(args: Vec<OsString>) -> io::Result<u8> {
     let verb = match cli::parse(args.clone()) {
         Ok(verb) => verb,
-        Err(Refusal::Version(text)) => {
-            return finish(answer(&text));
-        }
+        Err(Refusal::Version(text)) => return answer(&text),
         Err(Refusal::Usage(text)) => {
             complain(&text);
-            return ExitCode::FAILURE;
+            return Ok(1);
         }
     };
-    let outcome = match verb {
+    let is_root = unistd::geteuid().is_root();
+    if is_root && verb != Verb::Agent {
+        log::to_stderr();
+    }
+    match verb {
         Verb::Agent => run_agent(),
         Verb::Getvips => offline::vips().and_then(|vips| answer(&vips)),
-        Verb::Status => become_root(&args).and_then(|()| show_status(&args)),
-        Verb::Metrics => become_root(&args).and_then(|()| show_metrics(&args)),
-        Verb::Flows(flows) if flows.watch => {
-            become_root(&args).and_then(|()| watch::flows::run(&args, &flows))
-        }
-        Verb::Flows(flows) => become_root(&args).and_then(|()| show_flows(&args, &flows)),
-        Verb::Dups(dups) if dups.watch => {
-            become_root(&args).and_then(|()| watch::dups::run(&args, &dups))
-        }
-        Verb::Dups(dups) => become_root(&args).and_then(|()| show_dups(&args, &dups)),
-        Verb::Cleanup => become_root(&args).and_then(|()| clean_up(&args)),
+        _ if !is_root => elevate::call(&args),
+        Verb::Status => show_status(&args),
+        Verb::Metrics => show_metrics(&args),
+        Verb::Flows(flows) if flows.watch => watch::flows::run(&args, &flows),
+        Verb::Flows(flows) => show_flows(&args, &flows),
+        Verb::Dups(dups) if dups.watch => watch::dups::run(&args, &dups),
+        Verb::Dups(dups) => show_dups(&args, &dups),
+        Verb::Cleanup => clean_up(&args),
         Verb::Bond(_) | Verb::Vlan(_) | Verb::Dhcp(_) | Verb::P2p(_) => {
-            become_root(&args).and_then(|()| client::call(&args, Unanswered::Fail, show))
+            client::call(&args, Unanswered::Fail, show)
         }
-    };
-    finish(outcome)
-}
-
-fn finish(outcome: io::Result<u8>) -> ExitCode {
-    outcome.map_or_else(
-        |error| {
-            complain(&format!("Error: {error}\n"));
-            ExitCode::FAILURE
-        },
-        ExitCode::from,
-    )
-}
-
-/// Commands run as an ordinary user who may use sudo without a password. The
-/// process is replaced, so that signals and exit status pass unchanged.
-fn become_root(args: &[OsString]) -> io::Result<()> {
-    if unistd::geteuid().is_root() {
-        log::to_stderr();
-        return Ok(());
     }
-    let program = std::env::current_exe()?;
-    let error = Command::new("sudo")
-        .arg("-n")
-        .arg("--")
-        .arg(program)
-        .args(args)
-        .exec();
-    Err(io::Error::new(
-        error.kind(),
-        format!("becoming root: sudo: {error}"),
-    ))
 }
 
 /// The one command that works whatever is in the way: an agent that does not

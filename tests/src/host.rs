@@ -105,9 +105,14 @@ impl Host {
     /// Runs `hhnet LINE` as a user without any right.
     #[track_caller]
     pub fn hhnet_as_nobody(&self, line: &str) -> Output {
+        process::run(&mut self.command_of_nobody(line), VERB_DEADLINE)
+    }
+
+    /// The command `hhnet LINE` of a user without any right.
+    pub fn command_of_nobody(&self, line: &str) -> Command {
         let mut command = self.hhnet_command(line);
         namespace::unprivileged(&mut command);
-        process::run(&mut command, VERB_DEADLINE)
+        command
     }
 
     /// Runs `hhnet LINE`, which has to be refused: by one line on stderr with

@@ -17,6 +17,7 @@
 //! | `monitor`   | every change of addresses and routes, as it happens            |
 //! | `xdp`       | an XDP program that is not hhnet's                             |
 //! | `story`     | the demo, as a user would type it                              |
+//! | `sudo`      | who may become root, on one machine alone                      |
 //! | `terminal`  | a terminal without anybody in front of it                      |
 //! | `bench`     | hhnet against other DHCP clients                               |
 //!
@@ -35,6 +36,7 @@ pub mod netlink;
 pub mod packet;
 pub mod process;
 pub mod story;
+pub mod sudo;
 pub mod terminal;
 pub mod wait;
 pub mod wire;

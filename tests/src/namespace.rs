@@ -248,13 +248,13 @@ fn isolate(name: &str) -> Result<(), Box<dyn std::error::Error>> {
     }
     // A sysfs shows the network devices of the namespace it was mounted in.
     mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none)?;
-    private_file("/etc/resolv.conf", &resolver)?;
-    private_file("/etc/hosts", hosts.as_bytes())?;
+    cover("/etc/resolv.conf", &resolver)?;
+    cover("/etc/hosts", hosts.as_bytes())?;
     Ok(())
 }
 
 /// Puts a file of this machine alone in the place of a shared one in /etc.
-fn private_file(path: &str, text: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) fn cover(path: &str, text: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
     let path = Path::new(path);
     if let Ok(target) = fs::read_link(path) {
         let target = Path::new("/etc").join(target);

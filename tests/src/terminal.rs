@@ -2,8 +2,9 @@
 //! A terminal without anybody in front of it.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -15,6 +16,7 @@ use nix::sys::termios::{Termios, tcgetattr};
 #[derive(Debug)]
 pub struct Terminal {
     line: OwnedFd,
+    keyboard: File,
     text: Arc<Mutex<String>>,
 }
 
@@ -34,8 +36,9 @@ impl Terminal {
             openpty(Some(&size), None).expect("a pseudo terminal");
         let text = Arc::new(Mutex::new(String::new()));
         let sink = Arc::clone(&text);
+        let mut screen = File::from(master);
+        let keyboard = screen.try_clone().expect("descriptors");
         thread::spawn(move || {
-            let mut screen = File::from(master);
             let mut bytes = [0; 4096];
             // An error is the end: nobody has it open any more.
             while let Ok(length @ 1..) = screen.read(&mut bytes) {
@@ -45,7 +48,11 @@ impl Terminal {
                     .push_str(&written);
             }
         });
-        Self { line: slave, text }
+        Self {
+            line: slave,
+            keyboard,
+            text,
+        }
     }
 
     /// Starts a command in it.
@@ -58,6 +65,34 @@ impl Terminal {
         command
             .spawn()
             .unwrap_or_else(|e| panic!("starting {command:?}: {e}"))
+    }
+
+    /// Starts a command as a login shell is started: the terminal is the one its
+    /// signals come from.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn log_in(&self, command: &mut Command) -> Child {
+        let take = || {
+            nix::unistd::setsid()?;
+            // SAFETY: TIOCSCTTY takes a number; stdin is this terminal by then.
+            match unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: the closure only makes system calls, allowed between fork and exec.
+        unsafe { command.pre_exec(take) };
+        self.start(command)
+    }
+
+    /// Types something.
+    ///
+    /// # Panics
+    /// When the terminal does not take it.
+    pub fn type_in(&self, keys: &str) {
+        let mut keyboard = &self.keyboard;
+        keyboard.write_all(keys.as_bytes()).expect("a keyboard");
     }
 
     /// How the terminal is set.

@@ -4,6 +4,7 @@
 
 use hhnet_tests::fabric::PointToPoint;
 use hhnet_tests::host::assert_refusal;
+use hhnet_tests::sudo;
 
 /// The hash policies of the harness, as an error has to list them.
 const POLICIES: [&str; 6] = [
@@ -110,13 +111,18 @@ fn a_p2p_remote_that_is_not_reachable_undoes_the_address() {
 #[test]
 fn a_user_without_permission_is_told_so() {
     let lab = PointToPoint::new();
+    sudo::remove(lab.server.namespace());
     let before = lab.server.snapshot();
     for line in [
         "cleanup",
         "vlan 1001 enp2s1",
         "p2p enp2s1 10.0.1.0/31 10.0.1.1",
     ] {
-        assert_refusal(line, &lab.server.hhnet_as_nobody(line), &[]);
+        assert_refusal(
+            line,
+            &lab.server.hhnet_as_nobody(line),
+            &["there is no sudo", "/usr/bin/sudo"],
+        );
     }
     lab.server.expect_unchanged(&before);
 }

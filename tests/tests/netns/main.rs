@@ -5,6 +5,7 @@ mod agent;
 mod bad_input;
 mod cleanup;
 mod dhcp;
+mod elevate;
 mod getvips;
 mod point_to_point;
 mod usage;

@@ -38,6 +38,7 @@ const LAB_PACKAGES: &[&str] = &[
     "procps",
     "qemu-system-x86",
     "strace",
+    "sudo",
     "tcpdump",
     "xz-utils",
     "zstd",

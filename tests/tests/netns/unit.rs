@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//! An agent that should be a service of systemd, where systemd is not well.
+
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use hhnet_tests::fabric::PointToPoint;
+use hhnet_tests::host::{VERB_DEADLINE, assert_refusal, binary};
+use hhnet_tests::process::{Output, run};
+
+const P2P: &str = "p2p enp2s1 10.0.1.0/31 10.0.1.1";
+
+/// A machine that says it was booted by systemd.
+fn booted() -> PointToPoint {
+    let lab = PointToPoint::new();
+    lab.server
+        .namespace()
+        .must("mkdir -p /run/systemd/system /run/dbus");
+    lab
+}
+
+/// The verb, which has to work; with what hhnet logs on stderr.
+#[track_caller]
+fn works(lab: &PointToPoint) -> Output {
+    let mut command = lab.server.hhnet_command(P2P);
+    command.env("RUST_LOG", "hhnet=debug");
+    let output = run(&mut command, VERB_DEADLINE).success(P2P);
+    assert_eq!(output.stdout, "10.0.1.0/31\n");
+    output
+}
+
+/// Without a bus the agent is a plain process, and the log says why.
+#[test]
+fn no_bus_is_no_obstacle() {
+    let lab = booted();
+    let output = works(&lab);
+    assert!(output.took < Duration::from_secs(1), "{:?}", output.took);
+    let said = output.stderr;
+    assert!(said.contains("the agent as a unit: "), "{said}");
+    assert!(said.contains("now as a plain process"), "{said}");
+}
+
+/// Nor is a bus that is stuck: it gets a second.
+#[test]
+fn a_bus_that_never_answers_is_not_waited_for() {
+    let lab = booted();
+    let bus = lab.server.namespace().enter(|| {
+        let listening = UnixListener::bind("/run/dbus/system_bus_socket");
+        listening.expect("/run is this machine's own")
+    });
+    let output = works(&lab);
+    assert!(output.took < Duration::from_secs(2), "{:?}", output.took);
+    let said = output.stderr;
+    assert!(said.contains("the system bus has not answered"), "{said}");
+    drop(bus);
+}
+
+/// A command of a file that was replaced since starts the agent from the new
+/// one; of one that is gone, it says so.
+#[test]
+fn a_file_that_was_replaced_is_started_and_one_that_is_gone_is_missed() {
+    let lab = PointToPoint::new();
+    let of_deleted = |then: &str| {
+        let file = binary().canonicalize().expect("a binary");
+        let copy = format!("cp {} /run/copy", file.display());
+        let script =
+            format!("{copy}; exec 9</run/copy; rm /run/copy; {then} exec /proc/self/fd/9 {P2P}");
+        let mut shell = lab.server.namespace().command("sh");
+        let script = script.replace("COPY", &copy);
+        run(shell.args(["-c", &script]), VERB_DEADLINE)
+    };
+    let output = of_deleted("COPY;").success("hhnet of a replaced file");
+    assert_eq!(output.stdout, "10.0.1.0/31\n");
+    let output = of_deleted("");
+    let gone = "/run/copy (deleted): the file of this program is gone";
+    assert_refusal(P2P, &output, &[gone]);
+}
