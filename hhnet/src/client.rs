@@ -7,7 +7,7 @@ use std::{
     io::{self, Read},
     os::unix::net::UnixStream,
     path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
@@ -19,9 +19,11 @@ use nix::{
     },
     unistd::Pid,
 };
+use tracing::debug;
 
 use crate::{
-    runtime,
+    program::{self, LOG_FILTER},
+    runtime, unit,
     wire::{self, Frame},
 };
 
@@ -175,40 +177,31 @@ fn exchange(
 
 /// Starts an agent and waits until it listens or has found another one.
 fn start() -> io::Result<()> {
-    let program = std::env::current_exe()?;
-    if Path::new("/run/systemd/system").is_dir() && start_unit(&program) {
-        return Ok(());
+    let program = program::path()?;
+    if unit::is_possible() {
+        let listens = || !matches!(connect(), Err(error) if is_absent(&error));
+        match unit::start(&program, listens) {
+            Ok(()) => return Ok(()),
+            Err(error) => debug!("the agent as a unit: {error}; now as a plain process"),
+        }
     }
     start_process(&program)
-}
-
-/// As a transient unit of its own, else the agent would belong to the ssh
-/// session of whoever called first and die with it. The unit is started when
-/// the agent says so (`sd_notify`).
-fn start_unit(program: &Path) -> bool {
-    let unit = format!("--unit=hhnet-agent-{}", std::process::id());
-    let options = ["--quiet", "--collect", "--service-type=notify", &unit, "--"];
-    Command::new("systemd-run")
-        .args(options)
-        .arg(program)
-        .arg("agent")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
 }
 
 /// As a process that keeps nothing of ours. It holds a pipe until it is ready,
 /// and writes to it only why it could not become so.
 fn start_process(program: &Path) -> io::Result<()> {
-    let mut agent = Command::new(program)
+    let mut command = program::clean(program);
+    command
         .arg("agent")
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
+        .stderr(Stdio::null());
+    if let Some(filter) = std::env::var_os(LOG_FILTER) {
+        command.env(LOG_FILTER, filter);
+    }
+    let mut agent = command.spawn()?;
     let mut complaint = String::new();
     if let Some(mut pipe) = agent.stdout.take() {
         pipe.read_to_string(&mut complaint)?;

@@ -5,7 +5,7 @@
 //! bytes   wire · dhcp::{packet, arp, request, reply} · hhnet_ebpf      pure
 //! rules   cli · dhcp::{client, lease, routes, names} · status ·
 //!         metrics · xdp::{report, expected, xmit_hash, rates}         pure
-//! world   main · elevate · client · watch · agent · session · journal ·
+//! world   main · elevate · client · unit · watch · agent · session ·
 //!         journal · link · host · dhcp::socket · xdp                  thin
 //! ```
 //! World may name rules and bytes; rules may name bytes and the plain data of
@@ -27,6 +27,7 @@ pub mod program;
 pub mod runtime;
 pub mod session;
 pub mod status;
+pub mod unit;
 pub mod watch;
 pub mod wire;
 pub mod xdp;

@@ -8,5 +8,6 @@ mod dhcp;
 mod elevate;
 mod getvips;
 mod point_to_point;
+mod unit;
 mod usage;
 mod watch;
