@@ -19,6 +19,12 @@ chroot "$root" systemctl --quiet mask systemd-networkd-wait-online.service \
     systemd-network-generator.service getty@.service serial-getty@.service \
     NetworkManager.service NetworkManager-wait-online.service
 
+# Nobody reads what ssh would have to say before each command.
+rm -rf "$root/etc/update-motd.d" "$root/etc/motd"
+# The user's own systemd stays, instead of coming and going with each command.
+mkdir -p "$root/var/lib/systemd/linger"
+touch "$root/var/lib/systemd/linger/core"
+
 echo server-01 >"$root/etc/hostname"
 printf '127.0.0.1 localhost\n127.0.1.1 server-01\n' >"$root/etc/hosts"
 echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"

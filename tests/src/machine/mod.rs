@@ -10,7 +10,9 @@ mod residue;
 
 pub use residue::{OWN_LINKS, PORTS};
 
+use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -22,9 +24,6 @@ use crate::wait::{self, PATIENCE};
 
 /// Where hhnet is installed.
 pub const HHNET: &str = "/opt/bin/hhnet";
-
-/// What the fabric's tests wait at most for a server, all in all.
-const HARNESS_PATIENCE: Duration = Duration::from_secs(10 * 60);
 
 /// The machine, until the test that has it is over.
 ///
@@ -39,9 +38,6 @@ pub struct Machine {
 
 impl Machine {
     /// Waits for one's turn.
-    ///
-    /// # Panics
-    /// When the machine is not as a test expects it, which is an earlier one's fault.
     #[expect(clippy::new_without_default, reason = "there is one machine")]
     pub fn new() -> Self {
         static TURN: Mutex<()> = Mutex::new(());
@@ -52,8 +48,11 @@ impl Machine {
             began: String::new(),
             _turn: turn,
         };
-        machine.restore();
-        machine.began = machine.must("date +%s.%N").trim().to_owned();
+        if IS_CLEAN.swap(false, Ordering::Relaxed) {
+            machine.began = machine.must("date +%s.%N").trim().to_owned();
+        } else {
+            machine.restore();
+        }
         machine
     }
 
@@ -66,7 +65,7 @@ impl Machine {
     /// and without input, until both pipes are at their end.
     #[track_caller]
     pub fn ssh(&self, line: &str) -> Output {
-        process::run(&mut ssh(line), HARNESS_PATIENCE.min(VERB_DEADLINE * 2))
+        process::run(&mut ssh(line, &[]), PATIENCE * 6)
     }
 
     /// The same, of a command line that has to succeed. Returns its stdout.
@@ -78,7 +77,7 @@ impl Machine {
     /// The same, of a command line that goes on meanwhile.
     #[track_caller]
     pub fn ssh_start(&self, line: &str) -> Running {
-        Running::start(&mut ssh(line))
+        Running::start(&mut ssh(line, &[]))
     }
 
     /// Runs `hhnet ARGUMENTS` by ssh, which has to succeed. Returns its answer.
@@ -122,10 +121,12 @@ impl Machine {
 
     /// The names of all links but those of the fabric, sorted.
     pub fn links(&self) -> Vec<String> {
-        let shown = self.must("ip -o link show");
-        let names = shown.lines().filter_map(|line| line.split(": ").nth(1));
-        let names = names.map(|name| name.split('@').next().unwrap_or(name).to_owned());
-        let mut names: Vec<_> = names.filter(|name| !name.starts_with("enp3s")).collect();
+        let entries = fs::read_dir("/sys/class/net").expect("/sys is mounted");
+        let names = entries
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned());
+        let is_ours = |name: &String| !name.starts_with("enp3s") && name != "bonding_masters";
+        let mut names: Vec<_> = names.filter(is_ours).collect();
         names.sort();
         names
     }
@@ -154,26 +155,23 @@ impl Machine {
 
     /// What networkd says of the link: `configured`, `unmanaged`, …
     pub fn setup(&self, link: &str) -> String {
-        let state = self.root(&format!(
-            "cat /run/systemd/netif/links/$(cat /sys/class/net/{link}/ifindex)"
-        ));
-        let mut lines = state.stdout.lines();
-        let setup = lines.find_map(|line| line.strip_prefix("ADMIN_STATE="));
+        let index = fs::read_to_string(format!("/sys/class/net/{link}/ifindex"));
+        let index = index.unwrap_or_default();
+        let state = fs::read_to_string(format!("/run/systemd/netif/links/{}", index.trim()));
+        let state = state.unwrap_or_default();
+        let setup = state
+            .lines()
+            .find_map(|line| line.strip_prefix("ADMIN_STATE="));
         setup.unwrap_or("unknown").to_owned()
     }
 
     /// Ends the machine's part in the test, and checks that nothing is left.
     fn leave(&self) {
-        let cleanup = self
-            .ssh(&format!("{HHNET} cleanup"))
-            .success("hhnet cleanup");
+        let mut cleanup = ssh(&format!("{HHNET} cleanup"), &LASTING);
+        let cleanup = process::run(&mut cleanup, VERB_DEADLINE).success("hhnet cleanup");
         assert_eq!(cleanup.stdout, "", "hhnet cleanup has no answer");
-        let mut left = Vec::new();
-        let clean = wait::poll(PATIENCE, || {
-            left = self.residue();
-            left.is_empty().then_some(())
-        });
-        assert!(clean.is_some(), "after hhnet cleanup:\n{}", left.join("\n"));
+        self.expect_clean("hhnet cleanup");
+        IS_CLEAN.store(true, Ordering::Relaxed);
     }
 }
 
@@ -191,26 +189,30 @@ impl Drop for Machine {
     }
 }
 
-/// A command of core by ssh. No option changes what a server sees of it.
-fn ssh(line: &str) -> Command {
-    let mut ssh = Command::new("ssh");
-    ssh.args([
-        "-n",
-        "-T",
-        "-F",
-        "none",
-        "-o",
+/// Whether the last test has left nothing.
+static IS_CLEAN: AtomicBool = AtomicBool::new(false);
+
+/// One connection for all that is not about logging in, which takes a second and more.
+const LASTING: [&str; 3] = [
+    "ControlMaster=auto",
+    "ControlPersist=yes",
+    "ControlPath=/run/lab.ssh",
+];
+
+/// A command of core by ssh. No option changes what it sees of the server.
+fn ssh(line: &str, options: &[&str]) -> Command {
+    const OPTIONS: [&str; 4] = [
         "BatchMode=yes",
-        "-o",
         "LogLevel=ERROR",
-    ])
-    .args([
-        "-o",
         "StrictHostKeyChecking=no",
-        "-o",
         "UserKnownHostsFile=/dev/null",
-    ])
-    .args(["core@127.0.0.1", line]);
+    ];
+    let mut ssh = Command::new("ssh");
+    ssh.args(["-n", "-T", "-F", "none"]);
+    for option in OPTIONS.iter().chain(options) {
+        ssh.args(["-o", option]);
+    }
+    ssh.args(["core@127.0.0.1", line]);
     ssh
 }
 
