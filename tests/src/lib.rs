@@ -7,6 +7,7 @@
 //! | `namespace` | a machine without hardware: own network, mounts and hostname   |
 //! | `process`   | commands with a deadline, and ones that keep running           |
 //! | `packet`    | frames as they are                                             |
+//! | `capture`   | what passes an interface, as tcpdump shows it                  |
 //! | `wait`      | conditions with a deadline, instead of sleeps                  |
 //! | `host`      | a server: runs hhnet, is observed through `ip`, leaves nothing |
 //! | `machine`   | the server that the test itself is running on, with systemd     |
@@ -26,6 +27,7 @@
 //! is nothing a test could do about it.
 
 pub mod bench;
+pub mod capture;
 pub mod dhcp;
 pub mod fabric;
 pub mod host;

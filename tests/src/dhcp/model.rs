@@ -230,9 +230,14 @@ pub(super) fn empty_reply(request: &Message, kind: MessageType) -> Message {
         .set_chaddr(request.chaddr());
     let options = reply.opts_mut();
     options.insert(DhcpOption::MessageType(kind));
-    // RFC 6842: the client's identifier is echoed.
-    if let Some(id) = request.opts().get(OptionCode::ClientIdentifier) {
-        options.insert(id.clone());
+    // RFC 6842 and RFC 3046: what identifies the client is echoed.
+    for code in [
+        OptionCode::ClientIdentifier,
+        OptionCode::RelayAgentInformation,
+    ] {
+        if let Some(id) = request.opts().get(code) {
+            options.insert(id.clone());
+        }
     }
     reply
 }

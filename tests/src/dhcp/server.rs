@@ -78,7 +78,12 @@ impl State {
     fn serve(&mut self, sockets: &Sockets, request: Request) {
         let answer = (self.rule)(&request);
         let reply = self.reply(answer, &request);
-        if let Some((reply, client)) = reply.zip(mac(&request.message)) {
+        let relay = request.message.giaddr();
+        if !relay.is_unspecified() {
+            reply
+                .iter()
+                .for_each(|reply| sockets.send_to_relay(reply, relay));
+        } else if let Some((reply, client)) = reply.zip(mac(&request.message)) {
             let (client, to) = destination(&request.message, &reply, client);
             let frame = sockets.frame(&reply, self.model.subnet.server_id, client, to);
             self.deliver(sockets, answer, frame);

@@ -65,6 +65,15 @@ impl Sockets {
         )
     }
 
+    /// Sends a reply to the relay that has passed on the question, which is routed.
+    pub(super) fn send_to_relay(&self, reply: &Message, relay: Ipv4Addr) {
+        let payload = reply.to_vec().expect("a reply can be encoded");
+        let to = SockaddrIn::from(SocketAddrV4::new(relay, SERVER_PORT));
+        let fd = self.udp.as_raw_fd();
+        socket::sendto(fd, &payload, &to, MsgFlags::empty())
+            .unwrap_or_else(|e| panic!("sending to the relay {relay}: {e}"));
+    }
+
     /// Sends a frame.
     pub(super) fn send(&self, frame: &[u8]) {
         // A link that is down is what some tests want.

@@ -204,6 +204,21 @@ impl Leaf {
         self.lay_cables(Cables::Veth(host), server, &[nic], &then);
     }
 
+    /// Lets nothing through the plain port to `enp2s<nic>` of server-`server`, although its
+    /// link is up.
+    pub fn close(&self, server: u8, nic: u8) {
+        let port = port_name(server, nic);
+        self.namespace
+            .ip_batch(&format!("link set {port} nomaster"));
+    }
+
+    /// Undoes [`Leaf::close`].
+    pub fn open(&self, server: u8, nic: u8) {
+        let port = port_name(server, nic);
+        self.namespace
+            .ip_batch(&format!("link set {port} master br0"));
+    }
+
     /// Undoes [`Leaf::cut`].
     pub fn mend(&self, server: u8, nic: u8) {
         self.namespace

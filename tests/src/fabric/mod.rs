@@ -15,6 +15,7 @@
 
 mod gateway;
 mod leaf;
+mod office;
 mod point_to_point;
 mod segment;
 mod strict;
@@ -23,6 +24,7 @@ use std::cell::Cell;
 
 pub use gateway::{VPCS, Vpc};
 pub use leaf::Leaf;
+pub use office::Office;
 pub use point_to_point::PointToPoint;
 pub use segment::{NIC, PORT, Segment};
 pub(crate) use strict::is_distributing;

@@ -7,13 +7,14 @@
 
 mod report;
 mod residue;
+mod sampler;
 
 pub use residue::{OWN_LINKS, PORTS};
 
 use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::host::VERB_DEADLINE;
 use crate::namespace::Namespace;
 use crate::process::{self, Output, Running};
 use crate::wait::{self, PATIENCE};
+use sampler::Sampler;
 
 /// Where hhnet is installed.
 pub const HHNET: &str = "/opt/bin/hhnet";
@@ -33,6 +35,7 @@ pub const HHNET: &str = "/opt/bin/hhnet";
 pub struct Machine {
     namespace: Namespace,
     began: String,
+    sampler: Option<Sampler>,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -46,13 +49,14 @@ impl Machine {
         let mut machine = Self {
             namespace: Namespace::own(),
             began: String::new(),
+            sampler: None,
             _turn: turn,
         };
-        if IS_CLEAN.swap(false, Ordering::Relaxed) {
-            machine.began = machine.must("date +%s.%N").trim().to_owned();
-        } else {
+        if !IS_CLEAN.swap(false, Ordering::Relaxed) {
             machine.restore();
         }
+        machine.began = machine.must("date +%s.%N").trim().to_owned();
+        machine.sampler = Some(Sampler::start());
         machine
     }
 
@@ -116,7 +120,8 @@ impl Machine {
 
     /// Whether `ip` can show addresses by the protocol that has set them.
     pub fn ip_knows_protocols(&self) -> bool {
-        self.root("ip addr show dev lo proto 4").ok()
+        static KNOWS: OnceLock<bool> = OnceLock::new();
+        *KNOWS.get_or_init(|| self.root("ip addr show dev lo proto 4").ok())
     }
 
     /// The names of all links but those of the fabric, sorted.
@@ -148,6 +153,34 @@ impl Machine {
         });
     }
 
+    /// The text of a file, without the end of its last line; empty if there is none.
+    pub fn read(&self, path: &str) -> String {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.trim_end().to_owned()
+    }
+
+    /// A property of a link in /sys, such as `mtu`.
+    pub fn link(&self, link: &str, property: &str) -> String {
+        self.read(&format!("/sys/class/net/{link}/{property}"))
+    }
+
+    /// The remaining lifetime in seconds of the link's first address, as the fabric's
+    /// tests read it; none if there is no address, or if it lasts for ever.
+    pub fn lifetime(&self, link: &str) -> Option<u64> {
+        let proto = if self.ip_knows_protocols() {
+            "proto 4"
+        } else {
+            ""
+        };
+        let shown = self
+            .root(&format!("ip -4 addr show dev {link} {proto}"))
+            .stdout;
+        let mut words = shown
+            .split_whitespace()
+            .skip_while(|word| *word != "valid_lft");
+        words.nth(1)?.strip_suffix("sec")?.parse().ok()
+    }
+
     /// Whether networkd has set up the link, or is about to.
     pub fn is_managed(&self, link: &str) -> bool {
         ["configured", "configuring"].contains(&self.setup(link).as_str())
@@ -170,6 +203,9 @@ impl Machine {
         let mut cleanup = ssh(&format!("{HHNET} cleanup"), &LASTING);
         let cleanup = process::run(&mut cleanup, VERB_DEADLINE).success("hhnet cleanup");
         assert_eq!(cleanup.stdout, "", "hhnet cleanup has no answer");
+        let seen = self.sampler.iter().flat_map(Sampler::seen);
+        let seen: Vec<_> = seen.collect();
+        assert!(seen.is_empty(), "for a moment: {seen:#?}");
         self.expect_clean("hhnet cleanup");
         IS_CLEAN.store(true, Ordering::Relaxed);
     }

@@ -1,49 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A server behind a relay, as in most networks with more than one subnet.
 
-use std::net::Ipv4Addr;
-
 use dhcproto::v4::{DhcpOption, OptionCode};
 use hhnet_tests::dhcp::{Daemon, Kind, Relay, Software};
-use hhnet_tests::fabric::Segment;
+use hhnet_tests::fabric::{Office, PORT, Segment};
 use hhnet_tests::monitor::Monitor;
-use hhnet_tests::namespace::Namespace;
 use hhnet_tests::wait::{self, PATIENCE};
 use hhnet_tests::wire::Fate;
 
 use super::{has, lease, wait_for};
-
-const OFFICE: Ipv4Addr = Ipv4Addr::new(10, 0, 9, 2);
-
-/// The machine of the server, two hops away: 10.0.9.2, reached over the router.
-fn office(router: &Namespace) -> Namespace {
-    let office = Namespace::new("office");
-    router.sysctl("net/ipv4/ip_forward", "1");
-    router.ip_batch(&format!(
-        "link add uplink type veth peer name port netns {}
-         addr add 10.0.9.1/24 dev uplink
-         link set uplink up",
-        office.path()
-    ));
-    office.ip_batch(&format!(
-        "addr add {OFFICE}/24 dev port
-         link set port up
-         route add 10.0.1.0/24 via 10.0.9.1"
-    ));
-    office
-}
 
 /// Renewals go to the server itself, past the relay; when they are not answered,
 /// the broadcast finds the relay again.
 #[test]
 fn isc_behind_a_relay_leases_renews_and_rebinds() {
     let segment = Segment::with_wire(1);
-    let office = office(segment.router());
+    let office = Office::behind(segment.router(), "10.0.1.0/24");
     let pool = Segment::pool()
         .renewed_after(2, 4)
-        .behind_relay(Ipv4Addr::new(10, 0, 9, 0));
-    let _daemon = Daemon::start(Software::Isc, &office, "port", &pool);
-    let relay = Relay::start(segment.router(), "port", "uplink", OFFICE);
+        .behind_relay(Office::NETWORK);
+    let _daemon = Daemon::start(Software::Isc, office.namespace(), Office::PORT, &pool);
+    let relay = Relay::start(segment.router(), PORT, Office::UPLINK, Office::ADDRESS);
     let server = segment.server();
     let wire = segment.wire();
 
@@ -51,7 +28,10 @@ fn isc_behind_a_relay_leases_renews_and_rebinds() {
     let monitor = Monitor::of(server.namespace());
     let ack = wait_for(wire, Kind::Ack, 1);
     let identifier = ack.option(OptionCode::ServerIdentifier);
-    assert_eq!(identifier, Some(&DhcpOption::ServerIdentifier(OFFICE)));
+    assert_eq!(
+        identifier,
+        Some(&DhcpOption::ServerIdentifier(Office::ADDRESS))
+    );
     assert!(
         relay.log().contains("Forwarded BOOTREPLY"),
         "{}",
@@ -59,7 +39,7 @@ fn isc_behind_a_relay_leases_renews_and_rebinds() {
     );
 
     let renewal = wait_for(wire, Kind::Renew, 1);
-    assert_eq!(renewal.destination, OFFICE);
+    assert_eq!(renewal.destination, Office::ADDRESS);
     wait::until("the renewal is in force", PATIENCE, || {
         monitor.times_set(address) == 1
     });
@@ -81,13 +61,13 @@ fn isc_behind_a_relay_leases_renews_and_rebinds() {
 #[test]
 fn a_server_no_route_leads_to_is_renewed_with_all_the_same() {
     let segment = Segment::with_wire(2);
-    let office = office(segment.router());
+    let office = Office::behind(segment.router(), "10.0.1.0/24");
     let pool = Segment::pool()
         .renewed_after(2, 60)
-        .behind_relay(Ipv4Addr::new(10, 0, 9, 0))
+        .behind_relay(Office::NETWORK)
         .with(&["option classless-routes 32, 9, 9, 9, 9, 10, 0, 1, 1;"]);
-    let _daemon = Daemon::start(Software::Isc, &office, "port", &pool);
-    let _relay = Relay::start(segment.router(), "port", "uplink", OFFICE);
+    let _daemon = Daemon::start(Software::Isc, office.namespace(), Office::PORT, &pool);
+    let _relay = Relay::start(segment.router(), PORT, Office::UPLINK, Office::ADDRESS);
     let server = segment.server();
 
     let address = lease(&server);
@@ -95,7 +75,7 @@ fn a_server_no_route_leads_to_is_renewed_with_all_the_same() {
     assert!(!routes.contains("default"), "{routes}");
     let monitor = Monitor::of(server.namespace());
     let renewal = wait_for(segment.wire(), Kind::Renew, 1);
-    assert_eq!(renewal.destination, OFFICE);
+    assert_eq!(renewal.destination, Office::ADDRESS);
     wait::until("the renewal is in force", PATIENCE, || {
         monitor.times_set(address) == 1
     });
