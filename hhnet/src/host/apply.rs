@@ -11,7 +11,9 @@ use tracing::debug;
 use super::{
     Host, Servers,
     bus::{Bus, HostError, NETWORKD, RESOLVED, TIMESYNCD},
-    networkd, resolv_conf, resolved, timesyncd,
+    networkd,
+    resolv_conf::{self, LeftAlone},
+    resolved, timesyncd,
     wait::Looks,
     warning,
 };
@@ -73,8 +75,10 @@ impl Host {
         }
         match resolv_conf::set(&device.name, Some(servers)) {
             Err(error) => Some(at(error.to_string())),
-            Ok(Some(link)) if resolved.is_none() && !servers.dns.is_empty() => Some(at(format!(
-                "set nowhere: {link}, and systemd-resolved does not run"
+            Ok(_) if servers.dns.is_empty() => None,
+            Ok(Some(nowhere @ LeftAlone::Nowhere(_))) => Some(at(nowhere.to_string())),
+            Ok(Some(elsewhere)) if resolved.is_none() => Some(at(format!(
+                "{elsewhere}, and there is no systemd-resolved to ask"
             ))),
             Ok(_) => None,
         }

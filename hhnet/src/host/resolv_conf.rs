@@ -17,12 +17,22 @@ const BEGIN: &str = "# hhnet: begin ";
 /// Ends a block.
 const END: &str = "# hhnet: end";
 
+/// Why the file was left alone: it is not ours to write.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LeftAlone {
+    /// A link to a file that somebody else writes.
+    #[error("{FILE} leads to {0}")]
+    Elsewhere(String),
+    /// A link to nothing, or no file at all: nobody can read it.
+    #[error("{FILE} leads to {0}, which is no file")]
+    Nowhere(String),
+}
+
 /// Has the resolver ask an interface's servers, or no longer, if there are none.
-/// Returns why the file was left alone, if it is not ours to write.
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub fn set(interface: &str, servers: Option<&Servers>) -> io::Result<Option<String>> {
+pub fn set(interface: &str, servers: Option<&Servers>) -> io::Result<Option<LeftAlone>> {
     edit(|text| with_block(text, interface, servers))
 }
 
@@ -34,7 +44,7 @@ pub fn clear() -> io::Result<()> {
     edit(without_blocks).map(drop)
 }
 
-fn edit(change: impl FnOnce(&str) -> String) -> io::Result<Option<String>> {
+fn edit(change: impl FnOnce(&str) -> String) -> io::Result<Option<LeftAlone>> {
     let at = |error: io::Error| io::Error::new(error.kind(), format!("{FILE}: {error}"));
     let file = Path::new(FILE);
     match fs::symlink_metadata(file) {
@@ -55,13 +65,13 @@ fn edit(change: impl FnOnce(&str) -> String) -> io::Result<Option<String>> {
 }
 
 /// What is there instead of a file.
-fn describe(file: &Path) -> String {
-    match fs::read_link(file) {
-        Ok(target) if !file.exists() => {
-            format!("{FILE} leads to {}, which is not there", target.display())
-        }
-        Ok(target) => format!("{FILE} leads to {}", target.display()),
-        Err(_) => format!("{FILE} is no file"),
+fn describe(file: &Path) -> LeftAlone {
+    let target = fs::read_link(file).unwrap_or_default();
+    let target = target.display().to_string();
+    if file.is_file() {
+        LeftAlone::Elsewhere(target)
+    } else {
+        LeftAlone::Nowhere(target)
     }
 }
 

@@ -2,6 +2,7 @@
 //! What the fabric's own tests do with a server, and what it does with them: hhnet beside
 //! systemd, called by ssh. Needs a machine of its own.
 
+mod bad_input;
 mod cleanup;
 mod command;
 mod datapath;
