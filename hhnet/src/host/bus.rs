@@ -15,6 +15,8 @@ use zbus::{
 /// Where the bus listens (D-Bus specification, "Well-known Message Bus Instances").
 /// The environment could name another one, which root must not believe.
 const SOCKET: &str = "/run/dbus/system_bus_socket";
+/// How long the bus may take to let us in: a command waits for it.
+const ADMISSION: Duration = Duration::from_secs(1);
 /// How long a service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -94,7 +96,7 @@ impl Bus {
             let builder = Builder::unix_stream(stream).method_timeout(PATIENCE);
             shape(builder).build().await
         };
-        match timeout(PATIENCE, connect).await {
+        match timeout(ADMISSION, connect).await {
             Ok(Ok(connection)) => Some(Bus(connection)),
             Ok(Err(error)) => {
                 tracing::debug!("{socket}: {error}");
