@@ -22,8 +22,9 @@ use nix::{
 use tracing::debug;
 
 use crate::{
+    host::unit,
     program::{self, LOG_FILTER},
-    runtime, unit,
+    runtime,
     wire::{self, Frame},
 };
 

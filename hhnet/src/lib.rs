@@ -5,8 +5,8 @@
 //! bytes   wire · dhcp::{packet, arp, request, reply} · hhnet_ebpf      pure
 //! rules   cli · dhcp::{client, lease, routes, names} · status ·
 //!         metrics · xdp::{report, expected, xmit_hash, rates}         pure
-//! world   main · elevate · client · unit · watch · agent · session ·
-//!         journal · link · host · dhcp::socket · xdp                  thin
+//! world   main · elevate · client · watch · agent · session · journal ·
+//!         link · host · dhcp::socket · xdp                            thin
 //! ```
 //! World may name rules and bytes; rules may name bytes and the plain data of
 //! the world (a `link::Device`, a `session::Report`), never what acts.
@@ -27,7 +27,6 @@ pub mod program;
 pub mod runtime;
 pub mod session;
 pub mod status;
-pub mod unit;
 pub mod watch;
 pub mod wire;
 pub mod xdp;

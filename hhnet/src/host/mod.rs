@@ -10,6 +10,7 @@
 //! network_manager   leaves our links alone
 //! resolved, resolv_conf   name servers
 //! timesyncd         time servers
+//! unit              the agent as a service
 //! ```
 
 mod apply;
@@ -20,6 +21,7 @@ pub mod resolv_conf;
 mod resolved;
 mod servers;
 mod timesyncd;
+pub mod unit;
 mod wait;
 
 use std::path::Path;
