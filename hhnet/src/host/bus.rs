@@ -69,41 +69,29 @@ const BUS: Service = Service {
     interface: "org.freedesktop.DBus",
 };
 
-/// Where systemd itself listens, for root, also where there is no bus.
-const PRIVATE: &str = "/run/systemd/private";
+/// How long a job of systemd may take: networkd, restarted on a slow machine.
+const JOB: Duration = Duration::from_secs(10);
 
-/// A connection to the bus, or to systemd alone.
+/// A connection to the bus.
 #[derive(Debug, Clone)]
 pub(super) struct Bus(Connection);
 
 impl Bus {
     /// Connects, unless there is no bus, or one that says nothing.
     pub(super) async fn connect() -> Option<Bus> {
-        Bus::to(SOCKET, |builder| builder).await
-    }
-
-    /// Connects to systemd, without a bus between.
-    pub(super) async fn to_systemd() -> Option<Bus> {
-        Bus::to(PRIVATE, Builder::p2p).await
-    }
-
-    async fn to(
-        socket: &str,
-        shape: impl FnOnce(Builder<'static>) -> Builder<'static>,
-    ) -> Option<Bus> {
         let connect = async {
-            let stream = UnixStream::connect(socket).await?;
+            let stream = UnixStream::connect(SOCKET).await?;
             let builder = Builder::unix_stream(stream).method_timeout(PATIENCE);
-            shape(builder).build().await
+            builder.build().await
         };
         match timeout(ADMISSION, connect).await {
             Ok(Ok(connection)) => Some(Bus(connection)),
             Ok(Err(error)) => {
-                tracing::debug!("{socket}: {error}");
+                tracing::debug!("{SOCKET}: {error}");
                 None
             }
             Err(_) => {
-                tracing::warn!("{socket}: no answer");
+                tracing::warn!("{SOCKET}: no answer");
                 None
             }
         }
@@ -132,8 +120,7 @@ impl Bus {
         method: &str,
         body: &B,
     ) -> Result<Message, HostError> {
-        // Without a bus there is nobody to deliver to a name.
-        let (name, path) = (self.0.is_bus().then_some(service.name), service.path);
+        let (name, path) = (Some(service.name), service.path);
         let answer = self
             .0
             .call_method(name, path, Some(service.interface), method, body);
@@ -162,13 +149,11 @@ impl Bus {
     /// its end.
     pub(super) async fn run_job(&self, method: &str, unit: &str) -> Result<(), HostError> {
         self.call(&SYSTEMD, "Subscribe", &()).await?;
-        if self.0.is_bus() {
-            self.subscribe(
-                "type='signal',sender='org.freedesktop.systemd1',\
-                 interface='org.freedesktop.systemd1.Manager',member='JobRemoved'",
-            )
-            .await?;
-        }
+        self.subscribe(
+            "type='signal',sender='org.freedesktop.systemd1',\
+             interface='org.freedesktop.systemd1.Manager',member='JobRemoved'",
+        )
+        .await?;
         let mut arrivals = zbus::MessageStream::from(&self.0);
         let answer = self.call(&SYSTEMD, method, &(unit, "replace")).await?;
         let job: OwnedObjectPath = answer
@@ -185,7 +170,7 @@ impl Bus {
             }
             "lost".to_owned()
         };
-        match timeout(PATIENCE, removed).await {
+        match timeout(JOB, removed).await {
             Ok(result) if result == "done" => Ok(()),
             Ok(result) => Err(HostError::Bus(format!("{method} {unit}"), result)),
             Err(_) => Err(HostError::Bus(

@@ -10,6 +10,7 @@
 //! network_manager   leaves our links alone
 //! resolved, resolv_conf   name servers
 //! timesyncd         time servers
+//! systemctl         systemd itself, where there is no bus
 //! unit              the agent as a service
 //! ```
 
@@ -20,6 +21,7 @@ mod networkd;
 pub mod resolv_conf;
 mod resolved;
 mod servers;
+mod systemctl;
 mod timesyncd;
 pub mod unit;
 mod wait;
@@ -146,21 +148,16 @@ impl Host {
     }
 
     async fn reload_networkd(&self) -> Result<(), HostError> {
-        if let Some(bus) = self.running(&NETWORKD).await {
-            return networkd::reload(bus).await;
-        }
-        match self.systemd_alone().await {
-            Some(systemd) => networkd::reload_by(&systemd).await,
+        match self.running(&NETWORKD).await {
+            Some(bus) => networkd::reload(bus).await,
+            None if self.has_no_bus() => networkd::reload_without_bus().await,
             None => Ok(()),
         }
     }
 
-    /// Systemd, where there is no bus.
-    async fn systemd_alone(&self) -> Option<Bus> {
-        if self.bus.is_some() || !self.is_booted {
-            return None;
-        }
-        Bus::to_systemd().await
+    /// Whether there is systemd, and no bus to ask it by.
+    fn has_no_bus(&self) -> bool {
+        self.bus.is_none() && self.is_booted
     }
 
     /// Gives links back that were taken over in vain.
@@ -199,10 +196,10 @@ impl Host {
     /// shell script does, and for the same reason. Ports come up again, and lose
     /// what was set on them by hand.
     pub async fn restart_networkd(&self) -> Option<String> {
-        let restarted = match (self.running(&NETWORKD).await, self.systemd_alone().await) {
-            (Some(bus), _) => networkd::restart(bus).await,
-            (None, Some(systemd)) => networkd::restart(&systemd).await,
-            (None, None) => return None,
+        let restarted = match self.running(&NETWORKD).await {
+            Some(bus) => networkd::restart(bus).await,
+            None if self.has_no_bus() => networkd::restart_without_bus().await,
+            None => return None,
         };
         let error = restarted.err()?;
         // Better than nothing: at least it reads its files again.

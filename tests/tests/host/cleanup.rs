@@ -25,7 +25,14 @@ fn cleanup_sweeps_everything_and_nothing_else() {
          ip link add dummy0 type dummy
          ip addr add 192.0.2.1/32 dev dummy0",
     );
+    let networkd = "systemctl show --property=ActiveEnterTimestampMonotonic systemd-networkd";
+    let before = lab.machine.must(networkd);
     assert_eq!(lab.machine.hhnet("cleanup"), "");
+    assert_ne!(
+        lab.machine.must(networkd),
+        before,
+        "networkd was not restarted"
+    );
     let own = [
         "docker0", "dummy0", "enp2s0", "enp2s1", "enp2s2", "enp2s3", "lo",
     ];

@@ -20,6 +20,7 @@ use self::files::Role;
 use super::{
     Servers,
     bus::{Bus, HostError, NETWORKD},
+    systemctl,
 };
 
 /// Gone after a reboot, as the links are.
@@ -86,14 +87,19 @@ pub(super) async fn reload(bus: &Bus) -> Result<(), HostError> {
 
 /// The same where there is no bus: by systemd, which before version 253 restarts
 /// networkd for it.
-pub(super) async fn reload_by(systemd: &Bus) -> Result<(), HostError> {
-    systemd.run_job("ReloadOrTryRestartUnit", UNIT).await
+pub(super) async fn reload_without_bus() -> Result<(), HostError> {
+    systemctl::run("try-reload-or-restart", UNIT).await
 }
 
 /// `systemctl restart systemd-networkd`: it sets ports up again, and removes
 /// what others have set on them.
 pub(super) async fn restart(bus: &Bus) -> Result<(), HostError> {
     bus.run_job("TryRestartUnit", UNIT).await
+}
+
+/// The same where there is no bus.
+pub(super) async fn restart_without_bus() -> Result<(), HostError> {
+    systemctl::run("try-restart", UNIT).await
 }
 
 /// `networkctl` has no words for this: the servers that came with a lease. They
