@@ -142,7 +142,7 @@ impl Watcher {
     }
 
     /// RFC 2131, table 5.
-    fn check_message(&mut self, Transmit { to, bytes }: &Transmit, held: Option<&Lease>) {
+    fn check_message(&mut self, Transmit { to, bytes, .. }: &Transmit, held: Option<&Lease>) {
         if *to == Destination::Neighbors {
             return;
         }

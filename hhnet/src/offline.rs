@@ -48,7 +48,7 @@ pub fn sweep() -> io::Result<Vec<String>> {
         let mut journal = Journal::open(Path::new(runtime::JOURNAL));
         let host = Host::find().await;
         let mut failures = cleanup::sweep(&links, &host, &mut journal).await?;
-        failures.extend(host.restart_networkd().await);
+        failures.extend(cleanup::give_back(&links, &host).await);
         Ok(failures)
     })
 }

@@ -74,7 +74,7 @@ impl Status<'_> {
     fn member(&self, member: &Device) -> String {
         let mut text = match (&member.port, member.carrier) {
             (_, false) => "no carrier".into(),
-            (Some(port), true) => port_text(port),
+            (Some(port), true) => format!("carrier, {}", port_text(port)),
             (None, true) => "up".into(),
         };
         let programs = self.programs(member.index);
@@ -269,8 +269,8 @@ mod tests {
         assert_eq!(
             status.to_string(),
             "bond0           802.3ad layer2+3, MTU 1500, 2 ports in aggregator 1, partner 0a:0a:0a:0a:0a:0a\n  \
-               enp2s1        aggregator 1, collecting and distributing\n  \
-               enp2s2        aggregator 1, in use without LACP\n\
+               enp2s1        carrier, aggregator 1, collecting and distributing\n  \
+               enp2s2        carrier, aggregator 1, in use without LACP\n\
              bond0.1001      vlan 1001, up, MTU 1500, 10.0.1.10/24 from 10.0.1.1, BOUND, 23h59m left, renewal in 11h59m\n\
              agent           not running\n"
         );

@@ -54,7 +54,7 @@ impl Reader {
     fn read(&self) -> Result<usize> {
         match self {
             Self::Mapped(programs) => {
-                let packets = programs.records().map(|(_, counts)| counts.count.packets);
+                let packets = programs.records()?.map(|(_, counts)| counts.count.packets);
                 Ok(packets.filter(|packets| *packets != 0).count())
             }
             Self::Buckets(ebpf) => {

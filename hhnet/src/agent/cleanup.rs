@@ -7,7 +7,7 @@ use super::{Agent, clsact, connection::Reply, steps::Steps};
 use crate::{
     host::{Host, resolv_conf},
     journal::Journal,
-    link::{Address, LinkError, Links},
+    link::{Address, Device, LinkError, Links},
     session::{Session, record},
     xdp::detach_link_of,
 };
@@ -26,10 +26,10 @@ impl Agent {
         match sweep(&self.links, &self.host, &mut self.journal).await {
             Ok(failures) => {
                 steps.done("links");
-                let restarted = self.host.restart_networkd().await;
+                let failures = [failures, give_back(&self.links, &self.host).await].concat();
                 steps.done("networkd");
                 info!("cleaned up: {steps}");
-                for failure in failures.into_iter().chain(restarted) {
+                for failure in failures {
                     reply.complain(format_args!("warning: {failure}"));
                 }
                 // Answered last of all: when the command returns, the next one
@@ -83,4 +83,11 @@ pub async fn sweep(
     }
     journal.clear();
     Ok(failures)
+}
+
+/// Gives the ports back to whoever looks after them. Returns failures as sentences.
+pub async fn give_back(links: &Links, host: &Host) -> Vec<String> {
+    let mut ports = links.devices().await.unwrap_or_default();
+    ports.retain(Device::is_hardware);
+    host.hand_back(&ports).await
 }

@@ -7,7 +7,7 @@
 //! message is therefore split into raw options here, and each option is
 //! decoded by the one who wants it: a broken one costs nothing but itself.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 
 use dhcproto::v4::OptionCode;
 
@@ -27,6 +27,16 @@ pub enum Kind {
     Ack,
     /// It is not.
     Nak,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Offer => "OFFER",
+            Kind::Ack => "ACK",
+            Kind::Nak => "NAK",
+        })
+    }
 }
 
 /// A server's message.

@@ -104,6 +104,16 @@ pub enum Request {
 }
 
 impl Request {
+    /// The name of its message type, as in the RFC.
+    pub fn name(self) -> &'static str {
+        match self {
+            Request::Discover => "DISCOVER",
+            Request::Select { .. } | Request::Reboot { .. } | Request::Extend { .. } => "REQUEST",
+            Request::Release { .. } => "RELEASE",
+            Request::Decline { .. } => "DECLINE",
+        }
+    }
+
     fn kind(self) -> MessageType {
         match self {
             Request::Discover => MessageType::Discover,

@@ -9,7 +9,7 @@ use tokio::{net::UnixStream, time::timeout};
 use zbus::{
     Connection, Message,
     connection::Builder,
-    zvariant::{DynamicType, OwnedObjectPath, OwnedValue},
+    zvariant::{DynamicType, OwnedValue},
 };
 
 /// Where the bus listens (D-Bus specification, "Well-known Message Bus Instances").
@@ -68,9 +68,6 @@ const BUS: Service = Service {
     path: "/org/freedesktop/DBus",
     interface: "org.freedesktop.DBus",
 };
-
-/// How long a job of systemd may take: networkd, restarted on a slow machine.
-const JOB: Duration = Duration::from_secs(10);
 
 /// A connection to the bus.
 #[derive(Debug, Clone)]
@@ -144,51 +141,6 @@ impl Bus {
             .and_then(|answer| answer.body().deserialize::<OwnedValue>())
             .map_err(|error| failed(property, service, error))
     }
-
-    /// Starts a job of systemd on a unit (`systemctl METHOD UNIT`), and waits for
-    /// its end.
-    pub(super) async fn run_job(&self, method: &str, unit: &str) -> Result<(), HostError> {
-        self.call(&SYSTEMD, "Subscribe", &()).await?;
-        self.subscribe(
-            "type='signal',sender='org.freedesktop.systemd1',\
-             interface='org.freedesktop.systemd1.Manager',member='JobRemoved'",
-        )
-        .await?;
-        let mut arrivals = zbus::MessageStream::from(&self.0);
-        let answer = self.call(&SYSTEMD, method, &(unit, "replace")).await?;
-        let job: OwnedObjectPath = answer
-            .body()
-            .deserialize()
-            .map_err(|error| failed(method, &SYSTEMD, error))?;
-        let removed = async {
-            while let Some(arrival) = futures_util::StreamExt::next(&mut arrivals).await {
-                if let Some((ended, result)) = arrival.ok().and_then(|arrival| end_of(&arrival))
-                    && ended == job
-                {
-                    return result;
-                }
-            }
-            "lost".to_owned()
-        };
-        match timeout(JOB, removed).await {
-            Ok(result) if result == "done" => Ok(()),
-            Ok(result) => Err(HostError::Bus(format!("{method} {unit}"), result)),
-            Err(_) => Err(HostError::Bus(
-                format!("{method} {unit}"),
-                "takes too long".into(),
-            )),
-        }
-    }
-}
-
-/// The job that has ended, and how, if a signal tells that.
-fn end_of(signal: &Message) -> Option<(OwnedObjectPath, String)> {
-    if signal.header().member()?.as_str() != "JobRemoved" {
-        return None;
-    }
-    let (_, job, _, result): (u32, OwnedObjectPath, String, String) =
-        signal.body().deserialize().ok()?;
-    Some((job, result))
 }
 
 fn failed(method: &str, service: &Service, error: zbus::Error) -> HostError {

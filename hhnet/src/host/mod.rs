@@ -28,11 +28,14 @@ mod wait;
 
 use std::path::Path;
 
+use tracing::info;
+
 use self::{
     bus::{Bus, HostError, NETWORK_MANAGER, NETWORKD, Service},
     networkd::watch::Watch,
 };
 pub use self::{networkd::files::Role, servers::Servers};
+use crate::link::Device;
 
 /// There where systemd is the init (sd_booted(3)).
 const BOOTED: &str = "/run/systemd/system";
@@ -177,7 +180,7 @@ impl Host {
     /// Forgets everything that others were told of our links, before they are
     /// removed. Returns what could not be done.
     pub async fn forget_links(&self) -> Vec<String> {
-        let (_, failures) = networkd::remove_all();
+        let failures = networkd::remove_all();
         let mut failures: Vec<String> = failures.iter().map(HostError::to_string).collect();
         match network_manager::remove() {
             Ok(true) => {
@@ -192,18 +195,28 @@ impl Host {
         failures
     }
 
-    /// Has networkd begin from the beginning, once our links are gone: as the
-    /// shell script does, and for the same reason. Ports come up again, and lose
-    /// what was set on them by hand.
-    pub async fn restart_networkd(&self) -> Option<String> {
-        let restarted = match self.running(&NETWORKD).await {
-            Some(bus) => networkd::restart(bus).await,
-            None if self.has_no_bus() => networkd::restart_without_bus().await,
-            None => return None,
+    /// Gives networkd its ports back, once our links are gone: it reads its files
+    /// again, and ports that somebody has set addresses on by hand are configured
+    /// from the beginning, by which these go.
+    ///
+    /// The shell script restarts networkd for that, which takes longer, and takes
+    /// addresses from links that are nobody's business, of dummy devices too.
+    pub async fn hand_back(&self, ports: &[Device]) -> Vec<String> {
+        let mut failures = Vec::new();
+        if let Err(error) = self.reload_networkd().await {
+            failures.push(error.to_string());
+        }
+        let Some(bus) = self.running(&NETWORKD).await else {
+            return failures;
         };
-        let error = restarted.err()?;
-        // Better than nothing: at least it reads its files again.
-        let reloaded = self.reload_networkd().await;
-        Some(reloaded.err().unwrap_or(error).to_string())
+        for port in ports {
+            match networkd::clear_by_hand(bus, port.index).await {
+                Ok(false) => {}
+                Ok(true) => info!("{}: addresses set by hand are gone", port.name),
+                // Of a port that is not networkd's.
+                Err(error) => info!("{}: {error}", port.name),
+            }
+        }
+        failures
     }
 }

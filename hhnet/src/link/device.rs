@@ -66,6 +66,14 @@ pub struct Device {
     pub xdp: XdpState,
 }
 
+impl Device {
+    /// A NIC: what has a hardware address of its own, and is nobody's member.
+    pub fn is_hardware(&self) -> bool {
+        let has_own = self.ethernet && self.permanent_mac.is_some();
+        has_own && self.kind == Kind::Other && self.master.is_none()
+    }
+}
+
 /// The XDP programs of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct XdpState {

@@ -187,8 +187,14 @@ impl Driver {
         match reply::decode(bytes, self.client.identity()) {
             Ok(reply) => {
                 let (kind, yiaddr, server) = (reply.kind, reply.yiaddr, reply.server());
-                debug!("{}: {kind:?} of {yiaddr} from {server:?}", self.device.name);
+                let heard = self.answers();
                 self.client.handle_reply(&reply, clock::now());
+                // What was of no use, as a flood of it may be, is only counted.
+                if self.answers() > heard {
+                    let (name, server) = (&self.device.name, reply.server());
+                    let server = server.unwrap_or(Ipv4Addr::UNSPECIFIED);
+                    info!("{name}: {kind} of {yiaddr} from {server}");
+                }
                 let lease = self.client.lease();
                 lease.is_some_and(|lease| Some(lease.server) == server)
             }
@@ -197,6 +203,12 @@ impl Driver {
                 false
             }
         }
+    }
+
+    /// How many messages of servers were of use.
+    fn answers(&self) -> u64 {
+        let counters = self.client.counters();
+        counters.offers + counters.acks + counters.naks
     }
 
     /// Does everything the machine wants done, then shows the outcome.
@@ -225,6 +237,7 @@ impl Driver {
         });
         self.sockets.follow(&self.client);
         while let Some(transmit) = self.client.poll_transmit() {
+            info!("{}: {} sent", self.device.name, transmit.what);
             if let Err(error) = self.sockets.send(&transmit, self.client.lease()).await {
                 debug!("{}: sending: {error}", self.device.name);
             }
@@ -352,7 +365,7 @@ impl Driver {
     fn give_back(&mut self) {
         let lease = self.client.lease().cloned();
         self.client.release(clock::now());
-        while let Some(Transmit { to, bytes }) = self.client.poll_transmit() {
+        while let Some(Transmit { to, bytes, .. }) = self.client.poll_transmit() {
             if let Destination::Server { server } = to
                 && let Err(error) = self
                     .sockets

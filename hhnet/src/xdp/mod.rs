@@ -158,8 +158,8 @@ impl Programs {
         // Why it cannot be loaded is told then.
         let _ = hook::classifier(&mut ebpf, Direction::Out);
         Ok(Self {
-            flows_v4: Table::new(&ebpf, names::FLOWS_V4, v4)?,
-            flows_v6: Table::new(&ebpf, names::FLOWS_V6, v6)?,
+            flows_v4: Table::new(names::FLOWS_V4, v4),
+            flows_v6: Table::new(names::FLOWS_V6, v6),
             evicted: Evicted::new(&mut ebpf)?,
             examples: Examples::new(&mut ebpf)?,
             inactive: 0,

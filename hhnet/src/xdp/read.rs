@@ -27,16 +27,16 @@ impl Programs {
     /// still listed, in no order. One that is making room right now is missing.
     ///
     /// # Errors
-    /// If the clock cannot be read.
+    /// If a table or the clock cannot be read.
     pub fn flows(&self) -> Result<Vec<Flow>, XdpError> {
         let mut flows: HashMap<Key, Counts> = evicted::lock(&self.evicted).archive.flows.clone();
-        for record in self.flows_v4.records() {
+        for record in self.flows_v4.records(&self.ebpf)? {
             evicted::merge(
                 flows.entry(Key::V4(record.key)).or_default(),
                 &record.counts,
             );
         }
-        for record in self.flows_v6.records() {
+        for record in self.flows_v6.records(&self.ebpf)? {
             evicted::merge(
                 flows.entry(Key::V6(record.key)).or_default(),
                 &record.counts,
@@ -54,11 +54,15 @@ impl Programs {
 
     /// What is in the tables, as it is: a flow that several CPUs saw comes several
     /// times, and one that had to make room not at all.
-    pub fn records(&self) -> impl Iterator<Item = (Attributes, Counts)> {
-        let v4 = self.flows_v4.records();
-        let v6 = self.flows_v6.records();
-        v4.map(|record| (record.key.attributes(), record.counts))
-            .chain(v6.map(|record| (record.key.attributes(), record.counts)))
+    ///
+    /// # Errors
+    /// If a table cannot be mapped.
+    pub fn records(&self) -> Result<impl Iterator<Item = (Attributes, Counts)> + use<>, XdpError> {
+        let v4 = self.flows_v4.records(&self.ebpf)?;
+        let v6 = self.flows_v6.records(&self.ebpf)?;
+        Ok(v4
+            .map(|record| (record.key.attributes(), record.counts))
+            .chain(v6.map(|record| (record.key.attributes(), record.counts))))
     }
 
     /// Reads a per-CPU array: what the CPUs have at an index.

@@ -79,8 +79,8 @@ impl Programs {
 
     /// Forgets all that was counted in a slot that no program counts in.
     fn forget(&mut self, slot: u8) -> Result<(), XdpError> {
-        self.flows_v4.disown(&self.ebpf, names::FLOWS_V4, slot)?;
-        self.flows_v6.disown(&self.ebpf, names::FLOWS_V6, slot)?;
+        self.flows_v4.disown(&self.ebpf, slot)?;
+        self.flows_v6.disown(&self.ebpf, slot)?;
         // What made room before that is in the ring, which this reads.
         evicted::lock(&self.evicted).archive.forget(slot);
         for is_egress in [false, true] {

@@ -47,60 +47,63 @@ impl Geometry {
     }
 }
 
-/// A flow cache in this process's address space.
+/// A flow cache of all CPUs: the array called `name`, which has `buckets` entries.
 #[derive(Debug)]
 pub(super) struct Table<K> {
-    memory: Memory,
-    entries: usize,
-    keys: PhantomData<K>,
+    name: &'static str,
+    buckets: u32,
+    keys: PhantomData<fn() -> K>,
 }
 
-// SAFETY: the memory is only read, in a way that allows for other writers.
-unsafe impl<K> Send for Table<K> {}
-// SAFETY: as above.
-unsafe impl<K> Sync for Table<K> {}
-
 impl<K: Key + PartialEq> Table<K> {
-    /// Maps the array called `name`, which has `buckets` entries.
-    pub(super) fn new(ebpf: &Ebpf, name: &str, buckets: u32) -> Result<Self, XdpError> {
-        let Some(Map::Array(map)) = ebpf.map(name) else {
-            return Err(XdpError::missing("array", name));
-        };
-        let entries = buckets as usize * WAYS;
-        let length = NonZeroUsize::new(buckets as usize * size_of::<Bucket<K>>());
-        let length = length.ok_or_else(|| XdpError::because(name, "no buckets"))?;
-        let memory = Memory::map(map, name, length, ProtFlags::PROT_READ)?;
-        Ok(Self {
-            memory,
-            entries,
+    pub(super) fn new(name: &'static str, buckets: u32) -> Self {
+        Self {
+            name,
+            buckets,
             keys: PhantomData,
-        })
+        }
     }
 
     /// The flows of all CPUs; one that several CPUs saw comes several times.
-    pub(super) fn records(&self) -> impl Iterator<Item = Record<K>> {
-        let first = self.memory.address.cast::<Entry<K>>();
-        let records = (0..self.entries).filter_map(move |index| {
-            // SAFETY: inside the mapping, which lives as long as `self`.
+    ///
+    /// The memory is mapped for as long as it is read: mapped for good, it would
+    /// count as the agent's own.
+    pub(super) fn records(
+        &self,
+        ebpf: &Ebpf,
+    ) -> Result<impl Iterator<Item = Record<K>> + use<K>, XdpError> {
+        let memory = self.map(ebpf, ProtFlags::PROT_READ)?;
+        let records = (0..self.entries()).filter_map(move |index| {
+            let first = memory.address.cast::<Entry<K>>();
+            // SAFETY: inside the mapping, which lives as long as this closure.
             unsafe { Entry::read(first.add(index).as_ptr()) }
         });
-        records.filter(|record| !record.key.attributes().is_nobodys())
+        Ok(records.filter(|record| !record.key.attributes().is_nobodys()))
     }
 
     /// Forgets the flows of a member that no program counts for.
-    pub(super) fn disown(&self, ebpf: &Ebpf, name: &str, member: u8) -> Result<(), XdpError> {
-        let Some(Map::Array(map)) = ebpf.map(name) else {
-            return Err(XdpError::missing("array", name));
-        };
+    pub(super) fn disown(&self, ebpf: &Ebpf, member: u8) -> Result<(), XdpError> {
         // Otherwise it is only read, and nothing of ours can write to it.
-        let flags = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        let memory = Memory::map(map, name, self.memory.length, flags)?;
+        let memory = self.map(ebpf, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
         let first = memory.address.cast::<Entry<K>>();
-        for index in 0..self.entries {
-            // SAFETY: inside the mapping, which is as long as the other one.
+        for index in 0..self.entries() {
+            // SAFETY: inside the mapping.
             unsafe { Entry::disown(first.add(index).as_ptr(), member) };
         }
         Ok(())
+    }
+
+    fn entries(&self) -> usize {
+        self.buckets as usize * WAYS
+    }
+
+    fn map(&self, ebpf: &Ebpf, flags: ProtFlags) -> Result<Memory, XdpError> {
+        let Some(Map::Array(map)) = ebpf.map(self.name) else {
+            return Err(XdpError::missing("array", self.name));
+        };
+        let length = NonZeroUsize::new(self.buckets as usize * size_of::<Bucket<K>>());
+        let length = length.ok_or_else(|| XdpError::because(self.name, "no buckets"))?;
+        Memory::map(map, self.name, length, flags)
     }
 }
 

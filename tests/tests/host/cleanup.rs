@@ -22,23 +22,19 @@ fn cleanup_sweeps_everything_and_nothing_else() {
          ip link add link enp2s3 name enp2s3.77 type vlan id 77
          ip addr add 10.0.5.1/32 dev lo
          ip addr add 2001:db8::1/128 dev lo
+         ip addr add 10.9.9.9/24 dev enp2s3
          ip link add dummy0 type dummy
          ip addr add 192.0.2.1/32 dev dummy0",
     );
-    let networkd = "systemctl show --property=ActiveEnterTimestampMonotonic systemd-networkd";
-    let before = lab.machine.must(networkd);
     assert_eq!(lab.machine.hhnet("cleanup"), "");
-    assert_ne!(
-        lab.machine.must(networkd),
-        before,
-        "networkd was not restarted"
-    );
     let own = [
         "docker0", "dummy0", "enp2s0", "enp2s1", "enp2s2", "enp2s3", "lo",
     ];
     assert_eq!(lab.machine.links(), own);
     assert_eq!(lab.machine.addresses("lo"), ["127.0.0.1/8"]);
     assert_eq!(lab.machine.addresses("dummy0"), ["192.0.2.1/32"]);
+    // As a restart of networkd would have it, without what else that does.
+    lab.machine.expect_addresses("enp2s3", secs(5), &[]);
     wait::until("the ports are up", secs(5), || {
         ["enp2s1", "enp2s2", "enp2s3"]
             .iter()

@@ -136,6 +136,7 @@ impl Client {
     fn send_arp(&mut self, arp: Arp) {
         self.out.push_back(Transmit {
             to: Destination::Neighbors,
+            what: "ARP",
             bytes: arp.encode(),
         });
     }

@@ -274,6 +274,7 @@ impl Client {
             secs: exchange.secs,
             broadcast: exchange.broadcast,
         };
+        let what = request.name();
         match request {
             Request::Discover => self.counters.discovers += 1,
             Request::Select { .. } | Request::Reboot { .. } | Request::Extend { .. } => {
@@ -285,7 +286,7 @@ impl Client {
             self.spoke = Some(now);
         }
         match encode(&self.who, request, header) {
-            Ok(bytes) => self.out.push_back(Transmit { to, bytes }),
+            Ok(bytes) => self.out.push_back(Transmit { to, what, bytes }),
             Err(error) => tracing::error!("encoding {request:?}: {error}"),
         }
         exchange.asked = now;

@@ -12,6 +12,8 @@ use crate::dhcp::{dropped::Dropped, lease::Lease};
 pub struct Transmit {
     /// Where to.
     pub to: Destination,
+    /// What it is: the name of its message type, or ARP.
+    pub what: &'static str,
     /// The encoded message.
     pub bytes: Vec<u8>,
 }

@@ -3,10 +3,12 @@
 //!
 //! ```text
 //! files     what is written for it
+//! describe  what it knows of a link
 //! settled   what its news mean
 //! watch     where they come from
 //! ```
 
+mod describe;
 pub(super) mod files;
 mod settled;
 pub(super) mod watch;
@@ -25,7 +27,7 @@ use super::{
 
 /// Gone after a reboot, as the links are.
 const DIRECTORY: &str = "/run/systemd/network";
-/// The service, where it is to be restarted.
+/// The service, where there is no bus to ask it by.
 const UNIT: &str = "systemd-networkd.service";
 
 /// Writes the file for a link. Returns whether that is news.
@@ -45,23 +47,15 @@ pub(super) fn remove(link: &str) -> Result<bool, HostError> {
     remove_file(&path(link))
 }
 
-/// Removes the files of all links. Goes on after a failure. Returns whether
-/// there were any, and the failures.
-pub(super) fn remove_all() -> (bool, Vec<HostError>) {
-    let (mut any, mut failures) = (false, Vec::new());
-    for entry in fs::read_dir(DIRECTORY).into_iter().flatten().flatten() {
-        if entry
-            .file_name()
-            .to_string_lossy()
-            .starts_with(files::PREFIX)
-        {
-            match remove_file(&entry.path()) {
-                Ok(removed) => any |= removed,
-                Err(error) => failures.push(error),
-            }
-        }
-    }
-    (any, failures)
+/// Removes the files of all links. Goes on after a failure.
+pub(super) fn remove_all() -> Vec<HostError> {
+    let entries = fs::read_dir(DIRECTORY).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| {
+        let name = entry.file_name();
+        name.to_string_lossy().starts_with(files::PREFIX)
+    });
+    ours.filter_map(|entry| remove_file(&entry.path()).err())
+        .collect()
 }
 
 fn path(link: &str) -> PathBuf {
@@ -91,15 +85,17 @@ pub(super) async fn reload_without_bus() -> Result<(), HostError> {
     systemctl::run("try-reload-or-restart", UNIT).await
 }
 
-/// `systemctl restart systemd-networkd`: it sets ports up again, and removes
-/// what others have set on them.
-pub(super) async fn restart(bus: &Bus) -> Result<(), HostError> {
-    bus.run_job("TryRestartUnit", UNIT).await
-}
-
-/// The same where there is no bus.
-pub(super) async fn restart_without_bus() -> Result<(), HostError> {
-    systemctl::run("try-restart", UNIT).await
+/// `networkctl reconfigure LINK`, if it has IPv4 addresses that networkd does not
+/// know the origin of: they go. Returns whether there were any.
+pub(super) async fn clear_by_hand(bus: &Bus, index: u32) -> Result<bool, HostError> {
+    let index = i32::try_from(index).unwrap_or_default();
+    let answer = bus.call(&NETWORKD, "DescribeLink", &index).await?;
+    let described: String = answer.body().deserialize().unwrap_or_default();
+    if !describe::has_foreign_address(&described) {
+        return Ok(false);
+    }
+    bus.call(&NETWORKD, "ReconfigureLink", &index).await?;
+    Ok(true)
 }
 
 /// `networkctl` has no words for this: the servers that came with a lease. They
