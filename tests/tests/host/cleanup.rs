@@ -23,9 +23,13 @@ fn cleanup_sweeps_everything_and_nothing_else() {
          ip addr add 10.0.5.1/32 dev lo
          ip addr add 2001:db8::1/128 dev lo
          ip addr add 10.9.9.9/24 dev enp2s3
-         ip link add dummy0 type dummy
-         ip addr add 192.0.2.1/32 dev dummy0",
+         ip link add dummy0 type dummy",
     );
+    // Networkd takes dummy devices for its own, and what is on them when it first sees them.
+    wait::until("networkd knows dummy0", PATIENCE, || {
+        lab.machine.is_managed("dummy0")
+    });
+    lab.machine.must("ip addr add 192.0.2.1/32 dev dummy0");
     assert_eq!(lab.machine.hhnet("cleanup"), "");
     let own = [
         "docker0", "dummy0", "enp2s0", "enp2s1", "enp2s2", "enp2s3", "lo",

@@ -28,12 +28,11 @@ fn the_log_tells_the_story() {
             "no {words}: {log}"
         );
     }
+    // As in `links 12 ms, lease in force 31 ms`.
     let has_duration = |line: &str| {
-        line.split_whitespace().any(|word| {
-            let word = word.trim_matches(|c: char| !c.is_alphanumeric());
-            let number = word.strip_suffix("ms").or(word.strip_suffix('s'));
-            number.is_some_and(|number| number.parse::<f64>().is_ok())
-        })
+        let words: Vec<&str> = line.split([' ', ',']).collect();
+        let is_time = |pair: &[&str]| pair[0].parse::<u32>().is_ok() && pair[1] == "ms";
+        words.windows(2).filter(|pair| is_time(pair)).count() >= 2
     };
     assert!(log.lines().any(has_duration), "no duration: {log}");
 }
