@@ -6,6 +6,7 @@
 //! ```text
 //! identity   who we are to servers
 //! driver     the task: machine, timer and sockets
+//! enforce    kernel and host made to agree with the machine
 //! sockets    the open ones
 //! apply      a lease -> address, routes, MTU
 //! record     the lease on disk, for the next agent if this one is killed
@@ -13,6 +14,7 @@
 
 mod apply;
 mod driver;
+mod enforce;
 mod identity;
 pub mod record;
 mod sockets;
