@@ -42,7 +42,7 @@ use crate::{
 };
 
 /// How long a session may take to end.
-const PARTING: Duration = Duration::from_millis(300);
+const PARTING: Duration = Duration::from_secs(1);
 
 /// Forgets what is kept outside of an interface that is no longer leased: its
 /// record, its name and time servers.
