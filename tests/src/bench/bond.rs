@@ -4,13 +4,13 @@
 
 use std::sync::atomic::AtomicBool;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::client::Client;
 use super::observe::AddressWatch;
 use super::report::{Column, Figure, Samples, Table};
-use super::{StopAtEnd, machine, milliseconds, usage, wall_clock};
-use crate::fabric::{self, Connection, Fabric};
+use super::{StopAtEnd, first_distributing, machine, milliseconds, usage, wall_clock};
+use crate::fabric::{Connection, Fabric};
 use crate::host::Host;
 use crate::process::{self, Running};
 use crate::wait::{self, PATIENCE};
@@ -121,7 +121,7 @@ fn networkd(server: &Host) -> Run {
 fn observe(server: &Host, watch: &AddressWatch) -> (Duration, Duration) {
     let machine = server.namespace();
     thread::scope(|scope| {
-        let aggregated = scope.spawn(|| machine.enter(aggregation));
+        let aggregated = scope.spawn(|| machine.enter(|| first_distributing(&MEMBERS, DEADLINE)));
         let address = watch.next(VLAN, DEADLINE);
         let address = address.unwrap_or_else(|| {
             let words = machine::words(machine);
@@ -130,17 +130,6 @@ fn observe(server: &Host, watch: &AddressWatch) -> (Duration, Duration) {
         let aggregated = aggregated.join().expect("reading files does not panic");
         (aggregated.expect("LACP precedes an address"), address)
     })
-}
-
-fn aggregation() -> Option<Duration> {
-    let deadline = Instant::now() + DEADLINE;
-    while Instant::now() < deadline {
-        if MEMBERS.iter().any(|member| fabric::is_distributing(member)) {
-            return Some(wall_clock());
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    None
 }
 
 fn report(runs: [Vec<Run>; CLIENTS.len()]) -> (String, Vec<String>) {

@@ -27,7 +27,10 @@ mod verbs;
 mod veth;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::fabric;
 
 pub use bond::bond;
 pub use fault::fault;
@@ -52,4 +55,17 @@ impl Drop for StopAtEnd<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
+}
+
+/// When the first of a bond's members collects and distributes, on the machine of the
+/// calling thread; `None` if that takes too long.
+fn first_distributing(members: &[&str], patience: Duration) -> Option<Duration> {
+    let deadline = Instant::now() + patience;
+    while Instant::now() < deadline {
+        if members.iter().any(|port| fabric::is_distributing(port)) {
+            return Some(wall_clock());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    None
 }

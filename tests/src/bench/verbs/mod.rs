@@ -11,12 +11,12 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::steps::Step;
 use super::report::{Column, Figure, Samples, Table};
-use super::{milliseconds, wall_clock};
-use crate::fabric::{self, Connection, Fabric};
+use super::{first_distributing, milliseconds, wall_clock};
+use crate::fabric::{Connection, Fabric};
 use crate::machine::{HHNET, Machine};
 use crate::process::{self, Output};
 use crate::wait::{self, PATIENCE};
@@ -148,7 +148,7 @@ fn ready(machine: &Machine, connection: Connection) {
 fn run(contestant: Contestant, line: &str, connection: Connection) -> Run {
     thread::scope(|scope| {
         let bonded = connection == Connection::Eslag;
-        let lacp = bonded.then(|| scope.spawn(first_member));
+        let lacp = bonded.then(|| scope.spawn(|| first_distributing(&MEMBERS, DEADLINE)));
         let began = wall_clock();
         let output = process::run(&mut contestant.command(line), DEADLINE);
         let ended = wall_clock();
@@ -162,18 +162,6 @@ fn run(contestant: Contestant, line: &str, connection: Connection) -> Run {
             steps: contestant.steps(&output, began, ended),
         }
     })
-}
-
-/// When the first member collects and distributes.
-fn first_member() -> Option<Duration> {
-    let deadline = Instant::now() + DEADLINE;
-    while Instant::now() < deadline {
-        if MEMBERS.iter().any(|port| fabric::is_distributing(port)) {
-            return Some(wall_clock());
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    None
 }
 
 fn tables(all: &[Runs; 2]) -> String {
