@@ -3,11 +3,14 @@
 
 use serde::Deserialize;
 
+use super::files;
+
 /// As far as it concerns us.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Link {
-    #[serde(default)]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Link {
+    network_file: Option<String>,
+    administrative_state: String,
     addresses: Vec<Address>,
 }
 
@@ -18,12 +21,25 @@ struct Address {
     config_source: String,
 }
 
-/// Whether an IPv4 address of the link was set by somebody else than networkd. What
-/// is not understood has none.
-pub(super) fn has_foreign_address(json: &str) -> bool {
-    let link: Option<Link> = serde_json::from_str(json).ok();
-    let foreign = |a: &Address| a.family == libc::AF_INET && a.config_source == "foreign";
-    link.is_some_and(|link| link.addresses.iter().any(foreign))
+impl Link {
+    /// What is not understood says nothing.
+    pub(super) fn parse(json: &str) -> Link {
+        serde_json::from_str(json).unwrap_or_default()
+    }
+
+    /// Whether an IPv4 address of the link was set by somebody else than networkd.
+    pub(super) fn has_foreign_address(&self) -> bool {
+        let foreign = |a: &Address| a.family == libc::AF_INET && a.config_source == "foreign";
+        self.addresses.iter().any(foreign)
+    }
+
+    /// Whether networkd still has to notice that our file for the link is gone. Up to
+    /// systemd 255 it does so after it has said that it has read its files again.
+    pub(super) fn is_ours(&self) -> bool {
+        let file = self.network_file.as_deref().unwrap_or_default();
+        let name = file.rsplit('/').next().unwrap_or_default();
+        name.starts_with(files::PREFIX) || self.administrative_state == "initialized"
+    }
 }
 
 #[cfg(test)]
@@ -40,15 +56,32 @@ mod tests {
             r#"{"Family":2,"Address":[10,0,1,5],"PrefixLength":24,"ConfigSource":"foreign"}"#;
         let lease = r#"{"Family":2,"Address":[172,31,1,15],"ConfigSource":"DHCPv4"}"#;
         let v6 = r#"{"Family":10,"Address":[254,128],"ConfigSource":"foreign"}"#;
-        assert!(has_foreign_address(&link(hand)));
-        assert!(has_foreign_address(&link(&format!("{lease},{hand}"))));
+        let foreign = |addresses: &str| Link::parse(&link(addresses)).has_foreign_address();
+        assert!(foreign(hand));
+        assert!(foreign(&format!("{lease},{hand}")));
         for other in [lease, v6, ""] {
-            assert!(!has_foreign_address(&link(other)), "{other}");
+            assert!(!foreign(other), "{other}");
         }
     }
 
     #[test]
-    fn what_is_not_understood_is_not_foreign() {
+    fn a_link_is_ours_until_another_file_is_in_force() {
+        let with = |file: &str, state: &str| {
+            let json = format!(r#"{{"NetworkFile":"{file}","AdministrativeState":"{state}"}}"#);
+            Link::parse(&json).is_ours()
+        };
+        let (ours, theirs) = (
+            "/run/systemd/network/05-hhnet-enp2s1.network",
+            "/etc/systemd/network/99-lldp.network",
+        );
+        assert!(with(ours, "configured"));
+        assert!(with(theirs, "initialized"));
+        assert!(!with(theirs, "configuring"));
+        assert!(!Link::parse("{}").is_ours(), "unmanaged");
+    }
+
+    #[test]
+    fn what_is_not_understood_says_nothing() {
         for odd in [
             "",
             "{}",
@@ -56,7 +89,8 @@ mod tests {
             r#"{"Addresses":null}"#,
             r#"{"Addresses":[{}]}"#,
         ] {
-            assert!(!has_foreign_address(odd), "{odd}");
+            let link = Link::parse(odd);
+            assert!(!link.has_foreign_address() && !link.is_ours(), "{odd}");
         }
     }
 }

@@ -16,17 +16,21 @@ pub(super) mod watch;
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use self::files::Role;
+use self::{describe::Link, files::Role};
 use super::{
     Servers,
     bus::{Bus, HostError, NETWORKD},
     systemctl,
+    wait::Looks,
 };
 
 /// Gone after a reboot, as the links are.
 const DIRECTORY: &str = "/run/systemd/network";
+/// How long it may take to notice that a file is gone.
+const NOTICE: Duration = Duration::from_secs(2);
 /// The service, where there is no bus to ask it by.
 const UNIT: &str = "systemd-networkd.service";
 
@@ -85,13 +89,21 @@ pub(super) async fn reload_without_bus() -> Result<(), HostError> {
     systemctl::run("try-reload-or-restart", UNIT).await
 }
 
+/// Waits until a link is networkd's own again, and then
 /// `networkctl reconfigure LINK`, if it has IPv4 addresses that networkd does not
 /// know the origin of: they go. Returns whether there were any.
 pub(super) async fn clear_by_hand(bus: &Bus, index: u32) -> Result<bool, HostError> {
     let index = i32::try_from(index).unwrap_or_default();
-    let answer = bus.call(&NETWORKD, "DescribeLink", &index).await?;
-    let described: String = answer.body().deserialize().unwrap_or_default();
-    if !describe::has_foreign_address(&described) {
+    let mut looks = Looks::within(NOTICE);
+    let mut link = Link::default();
+    while looks.again().await {
+        let answer = bus.call(&NETWORKD, "DescribeLink", &index).await?;
+        link = Link::parse(answer.body().deserialize().unwrap_or_default());
+        if !link.is_ours() {
+            break;
+        }
+    }
+    if !link.has_foreign_address() {
         return Ok(false);
     }
     bus.call(&NETWORKD, "ReconfigureLink", &index).await?;
