@@ -74,6 +74,9 @@ impl<K: Key + PartialEq> Table<K> {
     ) -> Result<impl Iterator<Item = Record<K>> + use<K>, XdpError> {
         let memory = self.map(ebpf, ProtFlags::PROT_READ)?;
         let records = (0..self.entries()).filter_map(move |index| {
+            // All of it: of a field alone the closure would capture no more than
+            // the address, and the memory would be unmapped before it is read.
+            let memory = &memory;
             let first = memory.address.cast::<Entry<K>>();
             // SAFETY: inside the mapping, which lives as long as this closure.
             unsafe { Entry::read(first.add(index).as_ptr()) }
