@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! bytes   wire · dhcp::{packet, arp, request, reply} · hhnet_ebpf      pure
-//! rules   cli · dhcp::{client, lease, routes, names} · status ·
+//! rules   cli · config · dhcp::{client, lease, routes, names} · status ·
 //!         metrics · xdp::{report, expected, xmit_hash, rates}         pure
 //! world   main · elevate · client · watch · agent · session · journal ·
 //!         link · host · dhcp::socket · xdp                            thin
@@ -15,6 +15,7 @@ pub mod agent;
 pub mod cli;
 pub mod client;
 pub mod clock;
+pub mod config;
 pub mod dhcp;
 pub mod elevate;
 pub mod host;

@@ -10,24 +10,31 @@ use std::{
     sync::Mutex,
 };
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, fmt::writer::MakeWriterExt};
 
 const FILE: &str = "/var/log/hhnet.log";
 /// Bytes after which the file is put aside; with the one put aside before, it
 /// stays under a megabyte.
 const LIMIT: u64 = 480 << 10;
 
-/// Sends what the agent logs to the file, from level info on.
-pub fn to_file() {
+/// Sends what the agent logs to the file, from level info on, and to stderr if
+/// there is somebody who reads it there, as journald does.
+pub fn to_file(and_stderr: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
         .with_target(false);
-    match Rotated::open(Path::new(FILE), LIMIT) {
-        Ok(file) => log.with_writer(Mutex::new(file)).init(),
+    let file: Box<dyn Write + Send> = match Rotated::open(Path::new(FILE), LIMIT) {
+        Ok(file) => Box::new(file),
         // A machine without a writable /var/log is no reason to fail.
-        Err(_) => log.with_writer(io::sink).init(),
+        Err(_) => Box::new(io::sink()),
+    };
+    let file = Mutex::new(file);
+    if and_stderr {
+        log.with_writer(file.and(io::stderr)).init();
+    } else {
+        log.with_writer(file).init();
     }
 }
 

@@ -5,7 +5,9 @@
 
 use std::{
     ffi::OsString,
+    fs,
     io::{self, Write},
+    path::Path,
     process::ExitCode,
 };
 
@@ -13,7 +15,9 @@ use hhnet::{
     agent::{self, StartError},
     cli::{self, Dups, Flows, Refusal, Verb},
     client::{self, Unanswered},
-    clock, elevate, log, metrics, offline, watch,
+    clock,
+    config::{self, Line},
+    elevate, log, metrics, offline, watch,
     wire::Frame,
     xdp::{dups::DupReport, report::FlowReport},
 };
@@ -45,11 +49,11 @@ fn run(args: Vec<OsString>) -> io::Result<u8> {
         }
     };
     let is_root = unistd::geteuid().is_root();
-    if is_root && verb != Verb::Agent {
+    if is_root && !matches!(verb, Verb::Agent(_)) {
         log::to_stderr();
     }
     match verb {
-        Verb::Agent => run_agent(),
+        Verb::Agent(flags) => run_agent(&flags),
         Verb::Getvips => offline::vips().and_then(|vips| answer(&vips)),
         _ if !is_root => elevate::call(&args),
         Verb::Status => show_status(&args),
@@ -148,21 +152,57 @@ fn show(frame: Frame) -> io::Result<()> {
     }
 }
 
-fn run_agent() -> io::Result<u8> {
-    agent::detach();
-    log::to_file();
+/// Exit status for a file that cannot be applied (`EX_CONFIG` of sysexits.h):
+/// to start again would not help, and systemd is told so.
+const BAD_CONFIG: u8 = 78;
+
+fn run_agent(flags: &cli::Agent) -> io::Result<u8> {
+    let declared = if flags.foreground {
+        match read_config(flags.config.as_deref()) {
+            Ok(lines) => Some(lines),
+            Err(faults) => {
+                complain(&faults);
+                return Ok(BAD_CONFIG);
+            }
+        }
+    } else {
+        agent::detach();
+        None
+    };
+    agent::prepare();
+    log::to_file(flags.foreground);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // For loading programs, and closing sockets.
         .max_blocking_threads(4)
         .build()?;
-    match runtime.block_on(agent::run()) {
+    match runtime.block_on(agent::run(declared)) {
         Ok(()) => Ok(0),
-        Err(StartError::Another) => Ok(0),
+        // As good as this one, for whoever wants nothing but an agent.
+        Err(StartError::Another) if !flags.foreground => Ok(0),
+        Err(error) if flags.foreground => {
+            Err(io::Error::other(format!("starting the agent: {error}")))
+        }
         Err(error) => {
             // Whoever started us reads this from the pipe it waits on.
             println!("starting the agent: {error}");
             Ok(1)
         }
     }
+}
+
+/// The lines of the declarative file; else what is wrong with it, for a person.
+fn read_config(file: Option<&Path>) -> Result<Vec<Line>, String> {
+    let name = file.unwrap_or(Path::new(config::FILE)).display();
+    let text = match fs::read_to_string(file.unwrap_or(Path::new(config::FILE))) {
+        // Nothing is declared.
+        Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => String::new(),
+        other => other.map_err(|error| format!("Error: {name}: {error}\n"))?,
+    };
+    config::parse(&text).map_err(|faults| {
+        let lines = faults.iter();
+        lines
+            .map(|fault| format!("{name}:{}: {}\n", fault.number, fault.reason))
+            .collect()
+    })
 }

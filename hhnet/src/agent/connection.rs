@@ -29,6 +29,12 @@ pub(super) struct Call {
 pub(super) struct Reply(mpsc::UnboundedSender<Frame>);
 
 impl Reply {
+    /// A reply and what will have been said in it.
+    pub(super) fn new() -> (Reply, mpsc::UnboundedReceiver<Frame>) {
+        let (sender, frames) = mpsc::unbounded_channel();
+        (Reply(sender), frames)
+    }
+
     /// From here on the command must not be sent again.
     pub(super) fn accept(&self) {
         self.send(Frame::Accepted);
@@ -102,8 +108,7 @@ async fn serve(mut stream: UnixStream, outbox: mpsc::UnboundedSender<Message>, _
     let Ok(Some(body)) = tokio::time::timeout(REQUEST, request(&mut stream)).await else {
         return debug!("a command said nothing");
     };
-    let (sender, frames) = mpsc::unbounded_channel();
-    let reply = Reply(sender);
+    let (reply, frames) = Reply::new();
     reply.send(Frame::Heard);
     let args = wire::decode_request(&body);
     debug!("command: {args:?}");

@@ -18,6 +18,8 @@ mod adopt;
 pub mod cleanup;
 mod clsact;
 mod connection;
+mod declared;
+mod ends;
 mod expect;
 mod make;
 mod programs;
@@ -46,7 +48,6 @@ use nix::{
 };
 use tokio::{
     net::UnixListener,
-    signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
     time::MissedTickBehavior,
 };
@@ -54,11 +55,13 @@ use tracing::{info, warn};
 
 use self::{
     connection::{Call, Reply},
+    ends::Ends,
     programs::Programs,
     wait::{Aggregation, Outcome},
 };
 use crate::{
     cli,
+    config::Line,
     host::{self, Host},
     journal::Journal,
     link::{Device, Events, LinkError, Links, PortState},
@@ -81,6 +84,8 @@ const POLL: Duration = Duration::from_millis(50);
 enum Message {
     /// A command has come in.
     Call(Call),
+    /// A line of the declarative file is to be applied.
+    Line(Call),
     /// A command has waited long enough, one way or the other.
     Settled(Box<Outcome>),
     /// The programs are loaded, or cannot be.
@@ -123,6 +128,8 @@ struct Agent {
     outbox: mpsc::UnboundedSender<Message>,
     /// Interfaces of the commands that wait beside the loop.
     waiting: Vec<String>,
+    /// Started by somebody who wants it to stay: it leaves after a cleanup only.
+    in_foreground: bool,
     /// Asked to terminate: only what has begun is brought to an end.
     leaving: bool,
     /// Counts cleanups: a command from before the last one has nothing to undo.
@@ -132,11 +139,12 @@ struct Agent {
     born: Duration,
 }
 
-/// Runs the agent until it owns nothing any more.
+/// Runs the agent until it owns nothing any more; with lines of the declarative
+/// file, if only none, until it was cleaned up.
 ///
 /// # Errors
 /// [`StartError`] when it cannot begin. It never ends with an error.
-pub async fn run() -> Result<(), StartError> {
+pub async fn run(declared: Option<Vec<Line>>) -> Result<(), StartError> {
     runtime::create().map_err(|error| StartError::Runtime(runtime::DIRECTORY, error))?;
     let lock = take_lock()?;
     let links = Links::open()?;
@@ -156,6 +164,7 @@ pub async fn run() -> Result<(), StartError> {
         aggregation: watch::Sender::default(),
         outbox: outbox.clone(),
         waiting: Vec::new(),
+        in_foreground: declared.is_some(),
         leaving: false,
         generation: 0,
         farewell: Vec::new(),
@@ -169,6 +178,7 @@ pub async fn run() -> Result<(), StartError> {
         env!("HHNET_BUILD"),
         std::process::id()
     );
+    agent.declare(declared.unwrap_or_default()).await;
     let (guest, mut guests) = mpsc::channel(1);
     let doorman = tokio::spawn(connection::accept(listener, outbox, guest));
     let farewell = agent.serve(inbox, events).await;
@@ -211,10 +221,14 @@ fn take_lock() -> Result<Flock<File>, StartError> {
 pub fn detach() {
     // Fails for a session leader, as systemd makes one of us: as good.
     let _ = nix::unistd::setsid();
-    // What is written must be readable, whoever has started us: the log, resolv.conf.
-    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     // SAFETY: called first thing in the process; nothing of ours is open yet.
     unsafe { libc::close_range(3, libc::c_uint::MAX, 0) };
+}
+
+/// Has the process be what an agent has to be, whoever has started it.
+pub fn prepare() {
+    // What is written must be readable: the log, resolv.conf.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     // A leased interface takes three descriptors, and there may be thousands.
     // Where this fails, the limit stays what it is.
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
@@ -235,6 +249,10 @@ fn listen() -> io::Result<UnixListener> {
 /// be cleaned up. Files go while the lock is held: without it they would be
 /// the next agent's.
 fn leave(lock: Flock<File>) {
+    // Else systemd, asked to start us right after a cleanup, would say that we run.
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Stopping]) {
+        warn!("notifying systemd: {error}");
+    }
     for file in [runtime::SOCKET, runtime::LOCK] {
         if let Err(error) = runtime::remove(file) {
             warn!("removing {file}: {error}");
@@ -270,10 +288,10 @@ impl Agent {
         mut inbox: mpsc::UnboundedReceiver<Message>,
         mut events: Events,
     ) -> Vec<Reply> {
-        let mut terminated = match signal(SignalKind::terminate()) {
-            Ok(signal) => signal,
+        let mut ends = match Ends::catch() {
+            Ok(ends) => ends,
             Err(error) => {
-                warn!("SIGTERM cannot be caught: {error}");
+                warn!("signals cannot be caught: {error}");
                 return self.farewell;
             }
         };
@@ -295,11 +313,11 @@ impl Agent {
                     None => { warn!("no more link events"); break }
                 },
                 _ = poll.tick(), if self.is_converging() => self.look_around().await,
-                _ = terminated.recv() => self.terminate().await,
-                () = &mut patience, if !asked && self.sessions.is_empty() => break,
+                () = ends.one() => self.terminate().await,
+                () = &mut patience, if !asked && self.may_leave(true) => break,
             }
             let idle = self.waiting.is_empty() && inbox.is_empty();
-            if idle && (self.leaving || asked && self.sessions.is_empty()) {
+            if idle && (self.leaving || self.may_leave(asked)) {
                 break;
             }
             if !self.sessions.is_empty() {
@@ -310,6 +328,17 @@ impl Agent {
         }
         self.programs.detach();
         self.farewell
+    }
+
+    /// Whether there is nothing to stay for: nothing is owned, and `alone` or,
+    /// where somebody wants the agent to stay, it was cleaned up.
+    fn may_leave(&self, alone: bool) -> bool {
+        let unwanted = if self.in_foreground {
+            self.generation > 0
+        } else {
+            alone
+        };
+        unwanted && self.sessions.is_empty()
     }
 
     /// Commands that wait are undone and told so; leases in force stay as they
@@ -326,6 +355,7 @@ impl Agent {
             // Without a word, so that the next agent is asked.
             Message::Call(_) if self.leaving => {}
             Message::Call(call) => self.obey(call).await,
+            Message::Line(call) => self.obey_line(call).await,
             Message::Settled(outcome) => self.settle(*outcome).await,
             Message::Loaded(outcome) => {
                 self.programs.loaded(outcome);

@@ -108,14 +108,15 @@ impl Agent {
     }
 
     /// Whether another verb's work depends on a link.
-    fn is_used(&self, device: &Device) -> bool {
+    pub(super) fn is_used(&self, device: &Device) -> bool {
         let leased = self.sessions.iter().any(|s| s.device.index == device.index);
         let p2p = self.journal.p2p.iter().any(|p| p.interface == device.name);
         leased || p2p || self.user_of(device).is_some()
     }
 }
 
-fn log(outcome: Result<(), LinkError>) {
+/// Logs what could not be undone.
+pub(super) fn log(outcome: Result<(), LinkError>) {
     if let Err(error) = outcome {
         warn!("undoing: {error}");
     }

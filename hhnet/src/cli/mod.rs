@@ -8,7 +8,7 @@
 mod parse;
 mod values;
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -72,8 +72,11 @@ pub enum Verb {
     #[command(override_usage = "hhnet dups [--json] [--watch]")]
     Dups(Dups),
     /// Hold leases and counters; started by the other commands when needed
-    #[command(hide = true, override_usage = "hhnet agent")]
-    Agent,
+    #[command(
+        hide = true,
+        override_usage = "hhnet agent [--foreground [--config=FILE]]"
+    )]
+    Agent(Agent),
 }
 
 impl Verb {
@@ -86,7 +89,24 @@ impl Verb {
             | Verb::Metrics
             | Verb::Flows(_)
             | Verb::Dups(_)
-            | Verb::Agent => false,
+            | Verb::Agent(_) => false,
+        }
+    }
+
+    /// The interface that gets an address, of verbs that give one.
+    pub fn interface(&self) -> Option<String> {
+        match self {
+            Verb::Bond(bond) => Some(format!("{BOND}.{}", bond.vlan)),
+            Verb::Vlan(vlan) => Some(format!("{}.{}", vlan.parent, vlan.vlan)),
+            Verb::Dhcp(dhcp) => Some(dhcp.interface.to_string()),
+            Verb::P2p(p2p) => Some(p2p.interface.to_string()),
+            Verb::Cleanup
+            | Verb::Getvips
+            | Verb::Status
+            | Verb::Metrics
+            | Verb::Flows(_)
+            | Verb::Dups(_)
+            | Verb::Agent(_) => None,
         }
     }
 }
@@ -228,6 +248,17 @@ pub struct Dups {
     /// Show them again each second, until interrupted
     #[arg(long)]
     pub watch: bool,
+}
+
+/// `hhnet agent [--foreground [--config=FILE]]`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Agent {
+    /// Stay with whoever has started it, and apply a file of commands
+    #[arg(long)]
+    pub foreground: bool,
+    /// That file [default: /etc/hhnet.conf, which may be missing]
+    #[arg(long, value_name = "FILE", requires = "foreground")]
+    pub config: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn check(verb: &Verb) -> Result<(), String> {
         | Verb::Metrics
         | Verb::Flows(_)
         | Verb::Dups(_)
-        | Verb::Agent => Ok(()),
+        | Verb::Agent(_) => Ok(()),
     }
 }
 
