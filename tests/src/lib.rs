@@ -17,6 +17,7 @@
 //! | `wire`      | a cable that loses, repeats, delays and damages                |
 //! | `monitor`   | every change of addresses and routes, as it happens            |
 //! | `xdp`       | an XDP program that is not hhnet's                             |
+//! | `service`   | hhnet as its unit starts it, without systemd                   |
 //! | `story`     | the demo, as a user would type it                              |
 //! | `sudo`      | who may become root, on one machine alone                      |
 //! | `terminal`  | a terminal without anybody in front of it                      |
@@ -37,6 +38,7 @@ pub mod namespace;
 pub mod netlink;
 pub mod packet;
 pub mod process;
+pub mod service;
 pub mod story;
 pub mod sudo;
 pub mod terminal;

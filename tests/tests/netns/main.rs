@@ -6,6 +6,7 @@ mod bad_input;
 mod cleanup;
 mod dhcp;
 mod elevate;
+mod foreground;
 mod getvips;
 mod point_to_point;
 mod unit;

@@ -7,6 +7,7 @@ mod bad_input;
 mod bond;
 mod cleanup;
 mod fabric;
+mod foreground;
 mod lease;
 mod routes;
 mod sharing;
