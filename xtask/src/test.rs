@@ -19,6 +19,9 @@ use crate::{dist, process, setup};
 /// What a hanging rung is given, per kernel.
 const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 
+/// The same, where one test comes after the other on a machine with a whole system.
+const HOST_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
 /// Most of a DHCP test is waiting for a lease to run out, so that many of them share
 /// a processor.
 const NETNS_THREADS: &str = "8";
@@ -227,7 +230,10 @@ fn in_vm(
         payload,
         command: [&[harness.to_owned()], arguments].concat(),
         interactive: false,
-        timeout: TIMEOUT,
+        timeout: match system {
+            System::Bare(_) => TIMEOUT,
+            System::Debian(_) => HOST_TIMEOUT,
+        },
     };
     let outcome = vm::run(workspace, &job)?;
     Ok(Summary::read(&outcome.output, outcome.status == 0))

@@ -83,10 +83,12 @@ pub(super) async fn reload(bus: &Bus) -> Result<(), HostError> {
     bus.call(&NETWORKD, "Reload", &()).await.map(drop)
 }
 
-/// The same where there is no bus: by systemd, which before version 253 restarts
-/// networkd for it.
+/// The same where there is no bus: by systemd, which before version 253 cannot.
 pub(super) async fn reload_without_bus() -> Result<(), HostError> {
-    systemctl::run("try-reload-or-restart", UNIT).await
+    match systemctl::run("is-active", UNIT).await {
+        Ok(()) => systemctl::run("reload", UNIT).await,
+        Err(_) => Ok(()),
+    }
 }
 
 /// Waits until a link is networkd's own again, and then
