@@ -20,7 +20,7 @@ use crate::{dist, process, setup};
 const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 
 /// The same, where one test comes after the other on a machine with a whole system.
-const HOST_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+const HOST_TIMEOUT: Duration = Duration::from_secs(40 * 60);
 
 /// Most of a DHCP test is waiting for a lease to run out, so that many of them share
 /// a processor.
