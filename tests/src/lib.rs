@@ -20,6 +20,7 @@
 //! | `service`   | hhnet as its unit starts it, without systemd                   |
 //! | `story`     | the demo, as a user would type it                              |
 //! | `sudo`      | who may become root, on one machine alone                      |
+//! | `systemd`   | a stand-in for it, to go wrong                                 |
 //! | `terminal`  | a terminal without anybody in front of it                      |
 //! | `bench`     | hhnet against other DHCP clients                               |
 //!
@@ -41,6 +42,7 @@ pub mod process;
 pub mod service;
 pub mod story;
 pub mod sudo;
+pub mod systemd;
 pub mod terminal;
 pub mod wait;
 pub mod wire;

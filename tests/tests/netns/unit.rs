@@ -7,6 +7,7 @@ use std::time::Duration;
 use hhnet_tests::fabric::PointToPoint;
 use hhnet_tests::host::{VERB_DEADLINE, assert_refusal, binary};
 use hhnet_tests::process::{Output, Running, run};
+use hhnet_tests::systemd::{Fate, Systemd};
 use hhnet_tests::wait::{self, PATIENCE};
 
 const P2P: &str = "p2p enp2s1 10.0.1.0/31 10.0.1.1";
@@ -58,6 +59,57 @@ fn a_bus_that_never_answers_is_not_waited_for() {
     drop(stuck);
     assert!(command.wait(PATIENCE).success());
     assert_eq!(command.stdout(), "10.0.1.0/31\n");
+}
+
+/// What systemd is asked for is a service that notifies, is restarted when it was
+/// killed, and forgotten when it has ended. One that does not come up is seen to
+/// have failed, and a plain process takes its place.
+#[test]
+fn a_unit_that_fails_is_replaced_by_a_process() {
+    let lab = PointToPoint::new();
+    let systemd = Systemd::run(lab.server.namespace(), Fate::Is("auto-restart"));
+    let output = works(&lab);
+    assert!(output.took < Duration::from_secs(1), "{:?}", output.took);
+    let [(name, properties)] = &systemd.asked()[..] else {
+        panic!("one unit for one agent")
+    };
+    let number = name.strip_prefix("hhnet-agent-").expect(name);
+    let number = number.strip_suffix(".service").expect(name);
+    assert!(number.parse::<u32>().is_ok(), "{name}");
+    let said = output.stderr;
+    assert!(
+        said.contains(&format!("{name} is auto-restart; now as a plain")),
+        "{said}"
+    );
+    for (key, value) in [
+        ("Type", "notify"),
+        ("Restart", "on-failure"),
+        ("CollectMode", "inactive-or-failed"),
+        ("StandardError", "journal"),
+    ] {
+        let asked: Option<&str> = properties.get(key).and_then(|is| is.try_into().ok());
+        assert_eq!(asked, Some(value), "{key}");
+    }
+    let program = binary().canonicalize().expect("a binary");
+    let start = format!("{:?}", properties["ExecStart"]);
+    assert!(start.contains(&format!("{program:?}")), "{start}");
+    assert!(start.contains("\"agent\""), "{start}");
+}
+
+/// A unit that systemd refuses, or that never comes up, is no obstacle either.
+#[test]
+fn a_unit_that_is_refused_or_never_comes_is_replaced() {
+    for (fate, reason, limit) in [
+        (Fate::Refused, "not today", 1),
+        (Fate::Is("start"), "does not listen", 6),
+    ] {
+        let lab = PointToPoint::new();
+        let systemd = Systemd::run(lab.server.namespace(), fate);
+        let output = works(&lab);
+        assert!(output.took.as_secs() < limit, "{:?}", output.took);
+        assert!(output.stderr.contains(reason), "{}", output.stderr);
+        assert_eq!(systemd.asked().len(), 1);
+    }
 }
 
 /// A command of a file that was replaced since starts the agent from the new
