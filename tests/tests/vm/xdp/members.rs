@@ -48,7 +48,7 @@ fn a_replugged_member_is_counted_again() {
         });
         enslave(&lab.server, PORTS[1]);
         wait::until("it has programs", secs(20), || {
-            let programs = |line: &str| line.split_once(", ").map(|(_, rest)| rest.to_owned());
+            let programs = |line: &str| line.split_once("XDP ").map(|(_, rest)| rest.to_owned());
             programs(&status(&lab.server, PORTS[1])) == programs(&before)
         });
         wait::until("both ports aggregate", secs(20), || {
