@@ -15,6 +15,7 @@ mod networkd;
 mod reconfigure;
 mod relay;
 mod renewal;
+mod service;
 
 use std::time::{Duration, Instant};
 
