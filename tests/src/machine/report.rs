@@ -25,6 +25,7 @@ impl Machine {
             "ps -e -o pid,ppid,cgroup:60,args | grep '[h]hnet'".to_owned(),
             journal("-u systemd-networkd"),
             journal("'-u' 'hhnet*'"),
+            "dmesg | tail -n 8".to_owned(),
             format!("tail -n 80 {LOG}"),
         ];
         let show = |view: &String| {
