@@ -16,7 +16,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::host::VERB_DEADLINE;
 use crate::namespace::Namespace;
@@ -55,7 +55,8 @@ impl Machine {
         if !IS_CLEAN.swap(false, Ordering::Relaxed) {
             machine.restore();
         }
-        machine.began = machine.must("date +%s.%N").trim().to_owned();
+        let began = SystemTime::now().duration_since(UNIX_EPOCH);
+        machine.began = format!("{:.6}", began.unwrap_or_default().as_secs_f64());
         machine.sampler = Some(Sampler::start());
         machine
     }

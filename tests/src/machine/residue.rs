@@ -18,15 +18,31 @@ pub const PORTS: [&str; 3] = ["enp2s1", "enp2s2", "enp2s3"];
 /// Where networkd and systemd are told something until the machine goes down.
 const VOLATILE: [&str; 2] = ["/run/systemd/network", "/run/systemd/transient"];
 
-/// Each line of it is right as it is, or residue.
-const VIEWS: &str = "
-    ip -o addr show scope global | grep -v ' enp2s0\\| docker0' | sed 's/^/address: /'
-    ip route show table all proto dhcp | grep -v 'enp2s0' | sed 's/^/route: /'
-    ip rule show | grep -v 'from all lookup \\(local\\|main\\|default\\)' | sed 's/^/rule: /'
-    ip -d -o link show | grep xdp | sed 's/^/XDP: /'
-    timedatectl show-timesync | grep '^\\(Link\\|Runtime\\)NTPServers=.' | sed 's/^/time: /'
-    grep '^nameserver' /etc/resolv.conf | sed 's/^/names: /'
-    true";
+/// A command, and whether a line that it prints is right.
+type View = (&'static str, fn(&str) -> bool);
+
+const VIEWS: [View; 5] = [
+    ("ip -o addr show scope global", |line| {
+        line.contains(" enp2s0 ") || line.contains(" docker0 ")
+    }),
+    ("ip route show table all proto dhcp", |line| {
+        line.contains(" dev enp2s0 ")
+    }),
+    ("ip rule show", |line| {
+        let tables = ["local", "main", "default"];
+        let lookup = line.trim_end().split_once("from all lookup ");
+        lookup.is_some_and(|(_, table)| tables.contains(&table))
+    }),
+    ("ip -d -o link show", |line| !line.contains("xdp")),
+    ("timedatectl show-timesync", |line| {
+        let servers = ["LinkNTPServers=", "RuntimeNTPServers="];
+        let servers = servers.iter().find_map(|key| line.strip_prefix(key));
+        servers.is_none_or(str::is_empty)
+    }),
+];
+
+/// `IFF_UP` of a link's flags.
+const UP: u32 = 1;
 
 /// Makes the machine as it was, whatever was done to it.
 const RESTORE: &str = "
@@ -58,7 +74,7 @@ impl Machine {
         // What follows looks closer at links that may be missing, and takes longer.
         if found.is_empty() {
             found.extend(self.ports_left());
-            found.extend(self.must(VIEWS).lines().map(str::to_owned));
+            found.extend(self.views_left());
             let tc = xdp::all_classifiers(&self.namespace, &PORTS);
             found.extend(tc.iter().map(|(link, left)| format!("{link}: {left}")));
         }
@@ -68,20 +84,36 @@ impl Machine {
     /// Ports are what they were: up, alone, networkd's.
     fn ports_left(&self) -> Vec<String> {
         let mut found = Vec::new();
-        let shown = self.must("ip -o link show");
         for port in PORTS {
-            let line = shown
-                .lines()
-                .find(|line| line.contains(&format!(" {port}: ")));
-            let line = line.unwrap_or_default();
-            let is_free = !line.contains(" master ") && line.contains(" mtu 1500 ");
-            if !line.contains("UP") || !is_free {
-                found.push(format!("{port} is not as it was: {line}"));
+            let flags = self.link(port, "flags");
+            let flags = u32::from_str_radix(flags.trim_start_matches("0x"), 16).unwrap_or(0);
+            let mtu = self.link(port, "mtu");
+            let is_member = Path::new("/sys/class/net")
+                .join(port)
+                .join("master")
+                .exists();
+            if flags & UP == 0 || mtu != "1500" || is_member {
+                found.push(format!(
+                    "{port}: flags {flags:#x}, MTU {mtu}, member: {is_member}"
+                ));
             }
             if !self.is_managed(port) {
                 found.push(format!("networkd calls {port} {}", self.setup(port)));
             }
         }
+        found
+    }
+
+    fn views_left(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (command, is_right) in VIEWS {
+            let shown = self.namespace.run(command).stdout;
+            let wrong = shown.lines().filter(|line| !is_right(line));
+            found.extend(wrong.map(|line| format!("{command}: {line}")));
+        }
+        let names = self.read("/etc/resolv.conf");
+        let wrong = names.lines().filter(|line| line.starts_with("nameserver"));
+        found.extend(wrong.map(|line| format!("/etc/resolv.conf: {line}")));
         found
     }
 
@@ -108,6 +140,9 @@ impl Machine {
 
     /// Makes the machine as it was, by other means than hhnet's.
     pub(super) fn restore(&self) {
+        if self.residue().is_empty() {
+            return;
+        }
         for pid in self.hhnet_processes() {
             self.root(&format!("kill -KILL {pid}"));
         }

@@ -41,35 +41,22 @@ fn assert_renews(machine: &Machine, link: &str, missing_later: u64) {
 }
 
 /// In L2 mode the test looks after 15 s, and again.
-#[test]
-fn the_renewal_test_in_l2_mode() {
-    let lab = Lab::model(Connection::Eslag, |subnet| subnet.lease = secs(1800));
-    lab.machine.hhnet(BOND);
-    lab.dhcp.configure(|subnet| subnet.lease = secs(LEASE));
-    lab.machine
-        .ssh_must(&format!("sudo networkctl reconfigure {ON_BOND}"));
+#[track_caller]
+fn renewal_test_in_l2_mode(machine: &Machine, link: &str) {
+    machine.ssh_must(&format!("sudo networkctl reconfigure {link}"));
     thread::sleep(secs(15));
-    assert_renews(&lab.machine, ON_BOND, MISSING);
-    let renewals = lab.dhcp.received(Kind::Renew);
-    assert!(!renewals.is_empty(), "{:?}", lab.dhcp.requests());
+    assert_renews(machine, link, MISSING);
 }
 
 /// In L3 mode it has to see the short lease before the whole one.
-#[test]
-fn the_renewal_test_in_l3_mode() {
-    let lab = Lab::model(Connection::Unbundled, |subnet| {
-        subnet.l3 = true;
-        subnet.lease = secs(1800);
-    });
-    lab.machine.hhnet(VLAN);
-    lab.dhcp.configure(|subnet| subnet.lease = secs(LEASE));
-    lab.machine
-        .ssh_must(&format!("sudo networkctl reconfigure {ON_VLAN}"));
+#[track_caller]
+fn renewal_test_in_l3_mode(machine: &Machine, link: &str) {
+    machine.ssh_must(&format!("sudo networkctl reconfigure {link}"));
     let mut readings = Vec::new();
     let mut seen_short = false;
     for _ in 0..30 {
         thread::sleep(secs(1));
-        let left = lab.machine.lifetime(ON_VLAN).unwrap_or(0);
+        let left = machine.lifetime(link).unwrap_or(0);
         readings.push(left);
         if !seen_short && (5..=15).contains(&left) {
             seen_short = true;
@@ -78,7 +65,27 @@ fn the_renewal_test_in_l3_mode() {
         }
     }
     assert!(seen_short, "no short lease: {readings:?}");
-    assert_renews(&lab.machine, ON_VLAN, MISSING_LATER);
+    assert_renews(machine, link, MISSING_LATER);
+}
+
+/// Both at once, as the test does it with several servers at once.
+#[test]
+fn the_renewal_test_in_both_modes() {
+    let lab = Lab::model(Connection::Eslag, |subnet| subnet.lease = secs(1800));
+    let mut subnet = lab.fabric.vpc(1002).subnet();
+    (subnet.l3, subnet.lease) = (true, secs(1800));
+    let other = lab.fabric.vpc(1002).fabric_dhcp(subnet);
+    lab.machine.hhnet(BOND);
+    lab.machine.hhnet("vlan 1002 bond0");
+    for dhcp in [&lab.dhcp, &other] {
+        dhcp.configure(|subnet| subnet.lease = secs(LEASE));
+    }
+    let machine = &lab.machine;
+    thread::scope(|scope| {
+        scope.spawn(|| renewal_test_in_l2_mode(machine, ON_BOND));
+        scope.spawn(|| renewal_test_in_l3_mode(machine, "bond0.1002"));
+    });
+    lab.machine.hhnet("cleanup");
 }
 
 /// The first lease of L3 mode is renewed half-way and not before, and the address is there
