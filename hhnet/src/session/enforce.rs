@@ -11,8 +11,8 @@ use crate::{clock, dhcp::lease::Lease, host::Servers, link::LinkError};
 /// How long after a failure a lease is applied again.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long an address that somebody removed stays away: whoever flushes an
-/// interface often takes it down right after.
-const GRACE: Duration = Duration::from_millis(300);
+/// interface often takes it down right after, by another sudo.
+const GRACE: Duration = Duration::from_millis(900);
 
 impl Driver {
     /// Has everything set again, in a moment.

@@ -12,7 +12,7 @@ use hhnet_tests::wire::Way;
 use super::{agent, assert_between, has, lease, leased, secs, wait_for};
 
 #[test]
-fn an_address_that_somebody_removes_is_back_within_a_second() {
+fn an_address_that_somebody_removes_comes_back() {
     let segment = Segment::new();
     let _daemon = segment.serve(Software::Dnsmasq, &Segment::pool());
     let server = segment.server();
@@ -20,15 +20,15 @@ fn an_address_that_somebody_removes_is_back_within_a_second() {
     let routes = server.ip("route show");
     for _ in 0..3 {
         server.ip(&format!("addr del {address}/24 dev {NIC}"));
-        wait::until("the address is back", secs(1), || has(&server, address));
-        wait::until("the routes are back", secs(1), || {
+        wait::until("the address is back", secs(2), || has(&server, address));
+        wait::until("the routes are back", secs(2), || {
             server.ip("route show") == routes
         });
     }
 }
 
 #[test]
-fn a_route_that_somebody_removes_is_back_within_a_second() {
+fn a_route_that_somebody_removes_comes_back() {
     let segment = Segment::new();
     let _daemon = segment.serve(Software::Dnsmasq, &Segment::pool());
     let server = segment.server();
@@ -36,7 +36,7 @@ fn a_route_that_somebody_removes_is_back_within_a_second() {
     let routes = server.ip("route show");
     for _ in 0..2 {
         server.ip("route del default");
-        wait::until("the routes are back", secs(1), || {
+        wait::until("the routes are back", secs(2), || {
             server.ip("route show") == routes
         });
     }
