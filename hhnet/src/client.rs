@@ -19,6 +19,7 @@ use nix::{
     },
     unistd::Pid,
 };
+use serde::de::DeserializeOwned;
 use tracing::debug;
 
 use crate::{
@@ -103,6 +104,30 @@ pub fn call_running(
         Exchange::Done(status) => Ok(Some(status)),
         Exchange::Left => Ok(None),
         Exchange::Silent(pid) => Err(silent(pid)),
+    }
+}
+
+/// What the agent answers to a command line that asks for JSON; `None` without one.
+///
+/// # Errors
+/// When the agent refuses, with its reason, or says what is no JSON of this sort.
+pub fn ask<R: DeserializeOwned>(args: &[OsString]) -> io::Result<Option<R>> {
+    let (mut answer, mut complaint) = (Vec::new(), String::new());
+    let status = call_running(args, |frame| {
+        match frame {
+            Frame::Stdout(text) => answer.extend(text),
+            Frame::Stderr(text) => complaint += &String::from_utf8_lossy(&text),
+            Frame::Heard | Frame::Accepted | Frame::Exit(_) => {}
+        }
+        Ok(())
+    })?;
+    match status {
+        None => Ok(None),
+        Some(0) => Ok(Some(serde_json::from_slice(&answer)?)),
+        Some(_) => {
+            let reason = complaint.trim_start_matches("Error: ").trim_end();
+            Err(io::Error::other(reason.to_owned()))
+        }
     }
 }
 

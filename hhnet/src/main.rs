@@ -6,7 +6,7 @@
 use std::{
     ffi::OsString,
     fs,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::Path,
     process::ExitCode,
 };
@@ -17,7 +17,9 @@ use hhnet::{
     client::{self, Unanswered},
     clock,
     config::{self, Line},
-    elevate, log, metrics, offline, watch,
+    elevate, log, metrics, offline,
+    status::Paint,
+    watch,
     wire::Frame,
     xdp::{dups::DupReport, report::FlowReport},
 };
@@ -56,7 +58,8 @@ fn run(args: Vec<OsString>) -> io::Result<u8> {
         Verb::Agent(flags) => run_agent(&flags),
         Verb::Getvips => offline::vips().and_then(|vips| answer(&vips)),
         _ if !is_root => elevate::call(&args),
-        Verb::Status => show_status(&args),
+        Verb::Status(flags) if flags.watch => watch::status::run(&args, flags.json, paint()),
+        Verb::Status(flags) => show_status(flags),
         Verb::Metrics => show_metrics(&args),
         Verb::Flows(flows) if flows.watch => watch::flows::run(&args, &flows),
         Verb::Flows(flows) => show_flows(&args, &flows),
@@ -81,10 +84,24 @@ fn clean_up(args: &[OsString]) -> io::Result<u8> {
     })
 }
 
-fn show_status(args: &[OsString]) -> io::Result<u8> {
-    match client::call_running(args, show)? {
-        Some(status) => Ok(status),
-        None => answer(&offline::status()?),
+fn show_status(flags: cli::Status) -> io::Result<u8> {
+    let status = match client::ask(&["status".into(), "--json".into()])? {
+        Some(status) => status,
+        None => offline::status()?,
+    };
+    if flags.json {
+        return answer(&(serde_json::to_string_pretty(&status)? + "\n"));
+    }
+    answer(&status.text(paint()))
+}
+
+/// Colours are for terminals, and for who wants them (<https://no-color.org>).
+fn paint() -> Paint {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if io::stdout().is_terminal() && !unwanted {
+        Paint::Coloured
+    } else {
+        Paint::Plain
     }
 }
 

@@ -8,9 +8,9 @@ use crate::{
     clock,
     host::Host,
     journal::Journal,
-    link::{LinkError, Links},
+    link::{self, LinkError, Links},
     runtime,
-    status::Status,
+    status::{Facts, Status},
 };
 
 fn ask<T>(question: impl AsyncFnOnce(Links) -> Result<T, LinkError>) -> io::Result<T> {
@@ -57,16 +57,18 @@ pub fn sweep() -> io::Result<Vec<String>> {
 ///
 /// # Errors
 /// When the kernel cannot be asked.
-pub fn status() -> io::Result<String> {
+pub fn status() -> io::Result<Status> {
     ask(async |links| {
         let devices = links.devices().await?;
-        let status = Status {
+        let addresses = links.addresses().await?;
+        let facts = Facts {
             devices: &devices,
-            leases: Vec::new(),
-            attachments: Vec::new(),
-            agent: None,
+            addresses: &addresses,
+            nics: link::nics(&devices),
+            journal: Some(&Journal::open(Path::new(runtime::JOURNAL))),
             now: clock::now(),
+            ..Facts::default()
         };
-        Ok(status.to_string())
+        Ok(facts.status())
     })
 }

@@ -144,6 +144,11 @@ impl Programs {
         self.settled.subscribe()
     }
 
+    /// Links that have no program and should have one, and why; the newest last.
+    pub(super) fn complaints(&self) -> &[(String, String)] {
+        &self.complaints
+    }
+
     /// Why a link has no program, where it should have one.
     pub(super) fn complaint(&self, name: &str) -> Option<&str> {
         let found = self.complaints.iter().rev().find(|(link, _)| link == name);

@@ -3,12 +3,12 @@
 
 use super::{Agent, connection::Reply, expect::expect};
 use crate::{
-    cli::{Dups, Flows, IfName},
+    cli::{self, Dups, Flows, IfName},
     clock,
-    link::{Device, LinkError},
+    link::{self, Device, LinkError},
     metrics,
     session::Report,
-    status::Status,
+    status::{Facts, Paint, Status},
     xdp::{
         Programs,
         dups::DupReport,
@@ -18,9 +18,14 @@ use crate::{
 };
 
 impl Agent {
-    pub(super) async fn show_status(&self, reply: &Reply) {
+    pub(super) async fn show_status(&self, flags: cli::Status, reply: &Reply) {
         match self.status().await {
-            Ok(text) => {
+            Ok(status) => {
+                let text = if flags.json || flags.watch {
+                    json(&status)
+                } else {
+                    status.text(Paint::Plain)
+                };
                 reply.answer(text.trim_end());
                 reply.exit(0);
             }
@@ -28,19 +33,31 @@ impl Agent {
         }
     }
 
-    pub(super) async fn status(&self) -> Result<String, LinkError> {
+    /// Everything known, read anew. Flows are left out: there may be many.
+    pub(super) async fn status(&self) -> Result<Status, LinkError> {
         let devices = self.links.devices().await?;
-        let status = Status {
+        let addresses = self.links.addresses().await?;
+        let sessions = self.sessions.iter();
+        let mut facts = Facts {
             devices: &devices,
-            leases: self.reports(),
-            attachments: self
-                .programs
-                .loaded_programs()
-                .map_or_else(Vec::new, |programs| programs.attachments().collect()),
+            addresses: &addresses,
+            nics: link::nics(&devices),
+            journal: Some(&self.journal),
+            sessions: sessions
+                .map(|s| (s.device.name.as_str(), s.began, s.report.borrow().clone()))
+                .collect(),
+            complaints: self.programs.complaints(),
             agent: Some((std::process::id(), self.born)),
             now: clock::now(),
+            ..Facts::default()
         };
-        Ok(status.to_string())
+        if let Some(programs) = self.programs.loaded_programs() {
+            facts.attachments = programs.attachments().collect();
+            // Without counters there is still the rest to tell.
+            facts.members = members(programs, &devices).unwrap_or_default();
+            facts.duplicates = programs.duplicates(&facts.members, &[]).ok();
+        }
+        Ok(facts.status())
     }
 
     fn reports(&self) -> Vec<(&str, Report)> {
@@ -138,20 +155,26 @@ fn read(
     wanted: &[IfName],
     devices: &[Device],
 ) -> Result<(Vec<Member>, Vec<Flow>), String> {
-    let mut members = programs.members().map_err(|error| error.to_string())?;
+    let members = members(programs, devices)?;
     for name in wanted {
         if !members.iter().any(|member| member.name == name.as_str()) {
             return Err(format!("nothing is counted on {name}"));
         }
     }
+    let flows = programs.flows().map_err(|error| error.to_string())?;
+    Ok((members, flows))
+}
+
+/// Members, each with its bond.
+fn members(programs: &Programs, devices: &[Device]) -> Result<Vec<Member>, String> {
+    let mut members = programs.members().map_err(|error| error.to_string())?;
     let at = |index| devices.iter().find(|device| device.index == index);
     for member in &mut members {
         let master = at(member.ifindex).and_then(|device| at(device.master?));
         let bond = master.filter(|master| master.is_bond());
         member.bond = bond.map(|bond| bond.name.clone());
     }
-    let flows = programs.flows().map_err(|error| error.to_string())?;
-    Ok((members, flows))
+    Ok(members)
 }
 
 fn report(members: Vec<Member>, flows: Vec<Flow>, bonds: &[Bond], wanted: &Flows) -> FlowReport {

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     cli::{LeaseFlags, Verb},
     session::{Report, Session, Settings},
+    status::Paint,
 };
 
 /// Lines about the links, when there is no address.
@@ -57,7 +58,7 @@ impl Agent {
                     }
                 }
             }
-            Verb::Status => self.show_status(&reply).await,
+            Verb::Status(status) => self.show_status(status, &reply).await,
             Verb::Metrics => self.show_metrics(&reply),
             Verb::Flows(flows) => self.show_flows(flows, reply).await,
             Verb::Dups(dups) => self.show_dups(&dups, &reply).await,
@@ -175,6 +176,7 @@ impl Agent {
     async fn time_out(&mut self, interface: &str, report: &Report, undo: Undo, reply: &Reply) {
         // Before it is taken away: this is what there is to look at.
         let status = self.status().await.unwrap_or_default();
+        let status = status.text(Paint::Plain);
         self.give_up(interface, undo, reply).await;
         reply.complain(format_args!(
             "Failed to get IP address for {interface}: {report}"

@@ -58,8 +58,8 @@ pub enum Verb {
     #[command(override_usage = "hhnet getvips")]
     Getvips,
     /// Show bonds, LACP, leases and programs on one screen
-    #[command(override_usage = "hhnet status")]
-    Status,
+    #[command(override_usage = "hhnet status [--watch] [--json]")]
+    Status(Status),
     /// Print what was counted, in the text format of Prometheus
     #[command(override_usage = "hhnet metrics")]
     Metrics,
@@ -85,7 +85,7 @@ impl Verb {
         match self {
             Verb::Cleanup | Verb::Bond(_) | Verb::Vlan(_) | Verb::Dhcp(_) | Verb::P2p(_) => true,
             Verb::Getvips
-            | Verb::Status
+            | Verb::Status(_)
             | Verb::Metrics
             | Verb::Flows(_)
             | Verb::Dups(_)
@@ -102,7 +102,7 @@ impl Verb {
             Verb::P2p(p2p) => Some(p2p.interface.to_string()),
             Verb::Cleanup
             | Verb::Getvips
-            | Verb::Status
+            | Verb::Status(_)
             | Verb::Metrics
             | Verb::Flows(_)
             | Verb::Dups(_)
@@ -246,6 +246,17 @@ pub struct Dups {
     #[arg(long)]
     pub json: bool,
     /// Show them again each second, until interrupted
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `hhnet status [--watch] [--json]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct Status {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Show it anew each second, until interrupted
     #[arg(long)]
     pub watch: bool,
 }

@@ -56,7 +56,7 @@ fn check(verb: &Verb) -> Result<(), String> {
         Verb::Dhcp(_)
         | Verb::Cleanup
         | Verb::Getvips
-        | Verb::Status
+        | Verb::Status(_)
         | Verb::Metrics
         | Verb::Flows(_)
         | Verb::Dups(_)

@@ -9,6 +9,7 @@ mod bond;
 mod device;
 mod events;
 mod next_hop;
+mod nic;
 mod qdisc;
 mod route;
 mod sweep;
@@ -31,6 +32,7 @@ pub use self::{
     device::{BondState, Device, Kind, Mac, MacText, PortState},
     events::{Event, Events},
     next_hop::{Neighbours, NextHop},
+    nic::{Nic, nics},
     route::{Route, RouteTo},
     sweep::Swept,
 };

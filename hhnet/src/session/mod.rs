@@ -140,6 +140,8 @@ impl fmt::Display for Report {
 pub struct Session {
     /// The interface as it was when the session began.
     pub device: Device,
+    /// When the session began, since boot.
+    pub began: Duration,
     /// What it shows of itself, always the newest.
     pub report: watch::Receiver<Report>,
     orders: mpsc::UnboundedSender<Order>,
@@ -177,6 +179,7 @@ impl Session {
             orders,
             task,
             device,
+            began: clock::now(),
         };
         session.order(Order::Link {
             up: session.device.up && session.device.carrier,

@@ -3,8 +3,8 @@
 
 use std::{ffi::OsString, io};
 
-use super::{Between, ask, watch};
-use crate::{cli::Dups, xdp::dups::DupReport};
+use super::{Between, watch};
+use crate::{cli::Dups, client::ask, xdp::dups::DupReport};
 
 /// Shows each second which frames came twice, and how many since the page before.
 /// Returns the exit status.

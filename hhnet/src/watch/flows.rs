@@ -3,8 +3,8 @@
 
 use std::{ffi::OsString, io};
 
-use super::{Between, Size, ask, watch};
-use crate::{cli::Flows, xdp::report::FlowReport};
+use super::{Between, Size, watch};
+use crate::{cli::Flows, client::ask, xdp::report::FlowReport};
 
 /// Shows the flows each second, with their rates. Returns the exit status.
 ///

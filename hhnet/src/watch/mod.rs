@@ -7,9 +7,9 @@
 
 pub mod dups;
 pub mod flows;
+pub mod status;
 
 use std::{
-    ffi::OsString,
     fmt::Write as _,
     io::{self, IsTerminal as _, Write as _},
     mem::MaybeUninit,
@@ -17,14 +17,11 @@ use std::{
     time::Duration,
 };
 
-use serde::de::DeserializeOwned;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     task::spawn_blocking,
     time::{MissedTickBehavior, interval},
 };
-
-use crate::{client, wire::Frame};
 
 /// From one page to the next.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -146,31 +143,25 @@ fn screen(page: &str, size: Size) -> String {
     let mut text = HOME.to_owned();
     // The last line is the cursor's.
     for line in page.lines().take(size.lines.saturating_sub(1)) {
-        let fitting: String = line.chars().take(size.columns).collect();
+        let fitting = fit(line, size.columns);
         let _ = writeln!(text, "{fitting}{CLEAR_TO_END_OF_LINE}");
     }
     text + CLEAR_BELOW
 }
 
-/// What the agent answers; `None` without one.
-fn ask<R: DeserializeOwned>(args: &[OsString]) -> io::Result<Option<R>> {
-    let (mut answer, mut complaint) = (Vec::new(), String::new());
-    let status = client::call_running(args, |frame| {
-        match frame {
-            Frame::Stdout(text) => answer.extend(text),
-            Frame::Stderr(text) => complaint += &String::from_utf8_lossy(&text),
-            Frame::Heard | Frame::Accepted | Frame::Exit(_) => {}
+/// As much of a line as there is room for; a colour takes none.
+fn fit(line: &str, columns: usize) -> String {
+    let (mut room, mut in_colour) = (columns, false);
+    let fits = |char: &char| {
+        in_colour |= *char == '\x1b';
+        let shown = in_colour || room > 0;
+        if !in_colour {
+            room = room.saturating_sub(1);
         }
-        Ok(())
-    })?;
-    match status {
-        None => Ok(None),
-        Some(0) => Ok(Some(serde_json::from_slice(&answer)?)),
-        Some(_) => {
-            let reason = complaint.trim_start_matches("Error: ").trim_end();
-            Err(io::Error::other(reason.to_owned()))
-        }
-    }
+        in_colour &= *char != 'm';
+        shown
+    };
+    line.chars().filter(fits).collect()
 }
 
 fn size_of(terminal: &io::Stdout) -> Size {
@@ -202,6 +193,12 @@ mod tests {
             screen("123456\n12\nlast\n", size),
             "\x1b[H1234\x1b[K\n12\x1b[K\n\x1b[J"
         );
+    }
+
+    #[test]
+    fn colours_take_no_room_and_are_always_ended() {
+        assert_eq!(fit("\x1b[31mdown\x1b[0m, up", 2), "\x1b[31mdo\x1b[0m");
+        assert_eq!(fit("\x1b[1mbond0\x1b[0m m", 7), "\x1b[1mbond0\x1b[0m m");
     }
 
     #[test]

@@ -12,11 +12,12 @@ use hhnet_ebpf::{
 use serde::{Deserialize, Serialize};
 
 pub use self::transport::Transport;
+pub use super::spread::{Share, Spread};
 use super::{
     Mode,
     expected::{Expected, Verdict},
     rates::Rate,
-    spread::{Share, Spread, spread},
+    spread::spread,
 };
 use crate::cli::By;
 
