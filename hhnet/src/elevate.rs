@@ -29,12 +29,15 @@ use nix::{
     unistd::{Pid, geteuid, getuid},
 };
 
-use crate::program::{self, LOG_FILTER};
+use crate::program::{self, LOG_FILTER, NO_COLOR};
 
 /// First on the command line of the process that sudo starts; what follows `=`
 /// is the log filter, as sudo drops the variable. Alone it gives no right: a
 /// process that is not root refuses it, and one that is only dies sooner.
 const MARKER: &str = "--elevated";
+
+/// After the marker, where the user wants no colours: sudo drops that variable as well.
+const PLAIN: &str = "--no-color";
 
 /// Not by the caller's PATH: it may name anything.
 const SUDO: [&str; 3] = ["/usr/bin/sudo", "/bin/sudo", "/usr/local/bin/sudo"];
@@ -66,6 +69,7 @@ pub fn call(args: &[OsString]) -> io::Result<u8> {
         .args(["-n", "--"])
         .arg(&program)
         .arg(marker())
+        .args(program::wants_no_color().then_some(PLAIN))
         .args(args)
         .stdin(Stdio::piped())
         .spawn()
@@ -110,16 +114,24 @@ fn refused(program: &Path) -> io::Error {
     )
 }
 
-/// Takes the marker off the command line; whether it was there.
+/// Takes the marker, and what comes with it, off the command line; whether it was there.
 pub fn take_marker(args: &mut Vec<OsString>) -> bool {
     let Some(filter) = args.first().and_then(|first| filter_of(first)) else {
         return false;
     };
-    if !filter.is_empty() {
-        // SAFETY: first thing in the process: there is no other thread.
-        unsafe { std::env::set_var(LOG_FILTER, filter) };
-    }
     args.remove(0);
+    let is_plain = args.first().is_some_and(|first| first == PLAIN);
+    if is_plain {
+        args.remove(0);
+    }
+    let filter = (LOG_FILTER, (!filter.is_empty()).then_some(filter));
+    let plain = (NO_COLOR, is_plain.then(|| "1".into()));
+    for (name, value) in [filter, plain] {
+        if let Some(value) = value {
+            // SAFETY: first thing in the process: there is no other thread.
+            unsafe { std::env::set_var(name, value) };
+        }
+    }
     true
 }
 
@@ -203,13 +215,19 @@ mod tests {
         for (line, taken) in [
             (vec!["--elevated", "status"], true),
             (vec!["--elevated=", "status"], true),
+            (vec!["--elevated", "--no-color"], true),
+            (vec!["--no-color", "status"], false),
             (vec!["--elevatedly", "status"], false),
             (vec!["status", "--elevated"], false),
             (vec![], false),
         ] {
             let mut args: Vec<OsString> = line.iter().map(OsString::from).collect();
             assert_eq!(take_marker(&mut args), taken, "{line:?}");
-            assert_eq!(args.len(), line.len() - usize::from(taken));
+            let left: &[&str] = match line[..] {
+                ["--elevated", "--no-color"] => &[],
+                _ => &line[usize::from(taken)..],
+            };
+            assert_eq!(args, left);
         }
         assert_eq!(
             filter_of("--elevated=hhnet=debug".as_ref()).unwrap(),

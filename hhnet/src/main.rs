@@ -17,7 +17,7 @@ use hhnet::{
     client::{self, Unanswered},
     clock,
     config::{self, Line},
-    elevate, log, metrics, offline,
+    elevate, log, metrics, offline, program,
     status::Paint,
     watch,
     wire::Frame,
@@ -95,10 +95,9 @@ fn show_status(flags: cli::Status) -> io::Result<u8> {
     answer(&status.text(paint()))
 }
 
-/// Colours are for terminals, and for who wants them (<https://no-color.org>).
+/// Colours are for terminals, and for who wants them.
 fn paint() -> Paint {
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if io::stdout().is_terminal() && !unwanted {
+    if io::stdout().is_terminal() && !program::wants_no_color() {
         Paint::Coloured
     } else {
         Paint::Plain

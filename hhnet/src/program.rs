@@ -10,8 +10,11 @@ use std::{
 /// Where programs are looked for by what we start, whatever the caller's is.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The one variable that may pass: what is logged.
+/// A variable that may pass: what is logged.
 pub const LOG_FILTER: &str = "RUST_LOG";
+
+/// The other one: somebody does not want colours (<https://no-color.org>).
+pub const NO_COLOR: &str = "NO_COLOR";
 
 /// What the kernel appends to the path of a file that is no more (proc(5)).
 const DELETED: &str = " (deleted)";
@@ -34,6 +37,11 @@ pub fn clean(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", PATH);
     command
+}
+
+/// Whether the user does not want colours.
+pub fn wants_no_color() -> bool {
+    env::var_os(NO_COLOR).is_some_and(|value| !value.is_empty())
 }
 
 fn present(path: &Path) -> Option<PathBuf> {

@@ -91,12 +91,16 @@ impl Host {
         by_networkd: bool,
     ) -> Option<String> {
         let bus = self.running(&TIMESYNCD).await?;
-        if by_networkd {
-            timesyncd::wait_for(bus, &servers.ntp).await;
+        let has_heard = by_networkd && timesyncd::has_heard_of(bus, &servers.ntp).await;
+        if has_heard && !self.ntp.has(index) {
             return None;
         }
-        let all = self.ntp.change(index, servers.ntp_on_bus());
-        timesyncd::set(bus, &all)
+        let own = if has_heard {
+            Vec::new()
+        } else {
+            servers.ntp_on_bus()
+        };
+        timesyncd::set(bus, &self.ntp.change(index, own))
             .await
             .err()
             .map(|error| error.to_string())
@@ -107,15 +111,13 @@ impl Host {
         let id = i32::try_from(index).unwrap_or_default();
         if let Some(bus) = self.running(&NETWORKD).await {
             log(networkd::revert_servers(bus, id).await);
-        } else {
-            if let Some(bus) = self.running(&RESOLVED).await {
-                log(resolved::revert(bus, id).await);
-            }
-            if self.ntp.has(index)
-                && let Some(bus) = self.running(&TIMESYNCD).await
-            {
-                log(timesyncd::set(bus, &self.ntp.change(index, Vec::new())).await);
-            }
+        } else if let Some(bus) = self.running(&RESOLVED).await {
+            log(resolved::revert(bus, id).await);
+        }
+        if self.ntp.has(index)
+            && let Some(bus) = self.running(&TIMESYNCD).await
+        {
+            log(timesyncd::set(bus, &self.ntp.change(index, Vec::new())).await);
         }
         let file = resolv_conf::set(name, None);
         file.err()

@@ -43,20 +43,20 @@ pub(super) async fn reload(bus: &Bus) -> Result<(), HostError> {
         .map(drop)
 }
 
-/// A line of `old` for each link that has one, and new ones for `links`.
+/// The links of `old`, and `links`. On one line: of several with the same key the last
+/// one counts (`g_key_file_load_from_file`).
 fn text(old: &str, links: &[&str]) -> String {
     const HEAD: &str = "# Written by hhnet, removed by hhnet cleanup.\n[keyfile]\n";
-    const KEY: &str = "unmanaged-devices+=interface-name:=";
-    let mut text = HEAD.to_owned();
+    const KEY: &str = "unmanaged-devices+=";
+    const MATCH: &str = "interface-name:=";
     let known = old.lines().filter_map(|line| line.strip_prefix(KEY));
-    let mut all: Vec<&str> = known.collect();
+    let known = known.flat_map(|list| list.split(';'));
+    let mut all: Vec<&str> = known.filter_map(|one| one.strip_prefix(MATCH)).collect();
     all.extend(links);
     all.sort_unstable();
     all.dedup();
-    for link in all {
-        text += &format!("{KEY}{link}\n");
-    }
-    text
+    let all: Vec<String> = all.iter().map(|link| format!("{MATCH}{link}")).collect();
+    format!("{HEAD}{KEY}{}\n", all.join(";"))
 }
 
 #[cfg(test)]
@@ -68,7 +68,10 @@ mod tests {
         let one = text("", &["bond0"]);
         assert!(one.ends_with("[keyfile]\nunmanaged-devices+=interface-name:=bond0\n"));
         let two = text(&one, &["bond0.1001", "bond0"]);
-        assert_eq!(two.matches("interface-name").count(), 2);
+        assert!(
+            two.ends_with("devices+=interface-name:=bond0;interface-name:=bond0.1001\n"),
+            "{two}"
+        );
         assert_eq!(text(&two, &["bond0"]), two, "nothing new");
     }
 }

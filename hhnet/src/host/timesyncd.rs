@@ -54,19 +54,23 @@ pub(super) async fn set(bus: &Bus, servers: &[String]) -> Result<(), HostError> 
 }
 
 /// Waits until timesyncd has heard of the servers from networkd: `LinkNTPServers`
-/// in `timedatectl show-timesync`.
-pub(super) async fn wait_for(bus: &Bus, servers: &[Ipv4Addr]) {
-    let Some(first) = servers.first() else { return };
+/// in `timedatectl show-timesync`. Whether it has: that of systemd 252 may stop to
+/// listen when networkd was stopped.
+pub(super) async fn has_heard_of(bus: &Bus, servers: &[Ipv4Addr]) -> bool {
+    let Some(first) = servers.first() else {
+        return true;
+    };
     let server = first.to_string();
     let mut looks = Looks::within(PATIENCE);
     while looks.again().await {
         let answer = bus.property(&TIMESYNCD, "LinkNTPServers").await;
         let names: Option<Vec<String>> = answer.ok().and_then(list);
         if names.is_some_and(|names| names.contains(&server)) {
-            return;
+            return true;
         }
     }
-    tracing::info!("systemd-timesyncd does not list {server}");
+    tracing::info!("systemd-timesyncd has not heard of {server} from networkd");
+    false
 }
 
 fn list(value: OwnedValue) -> Option<Vec<String>> {
