@@ -207,14 +207,17 @@ fn run(programs: &mut Programs, frame: &[u8], gso_size: u32, gso_segs: u32) {
     context[SEGMENTS] = gso_segs;
     context[SIZE] = gso_size;
     let context: Vec<u8> = context.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let mut after = vec![0; frame.len()];
     let options = TestRunOptions {
         data_in: Some(frame),
+        data_out: Some(&mut after),
         ctx_in: Some(&context),
         ..TestRunOptions::default()
     };
     let program = programs.classifier(Direction::In).expect("program");
     let result = program.test_run(options).expect("test run");
     assert_eq!(result.return_value as i32, -1, "TC_ACT_UNSPEC");
+    assert_eq!(after, frame, "it is passed on as it came");
 }
 
 const SEGMENTS: usize = 41;

@@ -206,8 +206,10 @@ fn kernel_and_host_agree_on_every_frame_and_every_truncation() {
         let mut expected = Expected::default();
         for frame in all_frames() {
             expected.add(&frame);
+            let mut after = vec![0; frame.len()];
             let options = TestRunOptions {
                 data_in: Some(&frame),
+                data_out: Some(&mut after),
                 ..TestRunOptions::default()
             };
             let result = programs
@@ -216,6 +218,7 @@ fn kernel_and_host_agree_on_every_frame_and_every_truncation() {
                 .test_run(options)
                 .expect("test run");
             assert_eq!(result.return_value, XDP_PASS);
+            assert_eq!(after, frame, "it is passed on as it came");
         }
         assert_eq!(Expected::of(&programs), expected);
     });

@@ -61,6 +61,13 @@ impl Programs {
         }
     }
 
+    /// Begins to load them, if they will be wanted and are not there.
+    pub(super) fn prepare(&mut self, mode: cli::Xdp, outbox: &mpsc::UnboundedSender<Message>) {
+        if let (State::Unloaded, Some(wanted)) = (&self.state, wanted(mode)) {
+            self.load(wanted, outbox.clone());
+        }
+    }
+
     /// Puts a program on each of the links as soon as possible.
     pub(super) fn want(
         &mut self,
@@ -68,16 +75,8 @@ impl Programs {
         mode: cli::Xdp,
         outbox: &mpsc::UnboundedSender<Message>,
     ) {
-        let wanted = match mode {
-            cli::Xdp::Off => return,
-            cli::Xdp::Auto => Wanted::Auto,
-            cli::Xdp::Native => Wanted::Native,
-            cli::Xdp::Tc => Wanted::Tc,
-            cli::Xdp::Generic => Wanted::Generic,
-        };
-        if matches!(self.state, State::Unloaded) {
-            self.load(wanted, outbox.clone());
-        }
+        let Some(wanted) = wanted(mode) else { return };
+        self.prepare(mode, outbox);
         for device in devices {
             match &mut self.state {
                 State::Loading(waiting) => waiting.push((device.clone(), wanted)),
@@ -215,6 +214,16 @@ impl Programs {
         self.state = State::Unloaded;
         self.complaints.clear();
         self.settled.send_replace(true);
+    }
+}
+
+fn wanted(mode: cli::Xdp) -> Option<Wanted> {
+    match mode {
+        cli::Xdp::Off => None,
+        cli::Xdp::Auto => Some(Wanted::Auto),
+        cli::Xdp::Native => Some(Wanted::Native),
+        cli::Xdp::Tc => Some(Wanted::Tc),
+        cli::Xdp::Generic => Some(Wanted::Generic),
     }
 }
 

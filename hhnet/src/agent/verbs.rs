@@ -27,16 +27,19 @@ impl Agent {
         match verb {
             Verb::Cleanup => self.cleanup(reply).await,
             Verb::Bond(bond) => {
+                self.prepare_programs(&bond.lease, &reply);
                 let mut undo = self.undo_log();
                 let made = self.make_bond(&bond, &mut undo).await;
                 self.lease(made, &bond.lease, undo, reply).await;
             }
             Verb::Vlan(vlan) => {
+                self.prepare_programs(&vlan.lease, &reply);
                 let mut undo = self.undo_log();
                 let made = self.make_vlan(&vlan, &mut undo).await;
                 self.lease(made, &vlan.lease, undo, reply).await;
             }
             Verb::Dhcp(dhcp) => {
+                self.prepare_programs(&dhcp.lease, &reply);
                 let mut undo = self.undo_log();
                 let made = self.make_dhcp(&dhcp, &mut undo).await;
                 self.lease(made, &dhcp.lease, undo, reply).await;
@@ -67,6 +70,14 @@ impl Agent {
         }
     }
 
+    /// Has programs loaded beside everything else: they take as long as all of it.
+    fn prepare_programs(&mut self, flags: &LeaseFlags, reply: &Reply) {
+        if let Some(refusal) = flags.flows.and_then(|flows| self.programs.size(flows)) {
+            reply.complain(refusal);
+        }
+        self.programs.prepare(flags.xdp, &self.outbox);
+    }
+
     /// Starts leasing, and lets the command wait for it beside the loop.
     async fn lease(
         &mut self,
@@ -89,9 +100,6 @@ impl Agent {
                 return reply.fail(error);
             }
         };
-        if let Some(refusal) = flags.flows.and_then(|flows| self.programs.size(flows)) {
-            reply.complain(refusal);
-        }
         self.count_on(&made.lowest, flags.xdp).await;
         if made.bonded && !made.lowest.is_empty() {
             self.count_members_of(made.device.lower, flags.xdp);

@@ -11,6 +11,7 @@
 //! | `fault`    | the same cable; a server that offers nothing at first       |
 //! | `bond`     | the fabric, for kernels with bonds and VLANs                |
 //! | `verbs`    | a machine with systemd: whole commands, against a script    |
+//! | `throughput` | the same machine: what programs cost a bond              |
 //! | `report`   | tables of medians, and figures against their goals          |
 //!
 //! Machines are shared and noisy: clients take turns, and only what was measured in the
@@ -22,6 +23,7 @@ mod fault;
 mod machine;
 mod observe;
 mod report;
+mod throughput;
 mod usage;
 mod verbs;
 mod veth;
@@ -34,6 +36,7 @@ use crate::fabric;
 
 pub use bond::bond;
 pub use fault::fault;
+pub use throughput::throughput;
 pub use verbs::verbs;
 pub use veth::veth;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `bench-dhcp veth|fault|bond|verbs ROUNDS`: measures hhnet and other DHCP clients; prints a
+//! `bench-dhcp veth|fault|bond|verbs|throughput ROUNDS`: measures hhnet and other DHCP clients; prints a
 //! table, and a line for each figure that has a goal.
 //!
 //! `$HHNET` is the binary, `$PEERS` the directory of the other clients' packages.
@@ -17,7 +17,7 @@ use hhnet_tests::bench;
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [part, rounds] = &arguments[..] else {
-        eprintln!("usage: bench-dhcp veth|fault|bond|verbs ROUNDS");
+        eprintln!("usage: bench-dhcp veth|fault|bond|verbs|throughput ROUNDS");
         return ExitCode::from(2);
     };
     let measure = match part.as_str() {
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         "fault" => bench::fault,
         "bond" => bench::bond,
         "verbs" => bench::verbs,
+        "throughput" => bench::throughput,
         _ => {
             eprintln!("bench-dhcp: there is no part {part}");
             return ExitCode::from(2);

@@ -31,6 +31,14 @@ fn cleanup_sweeps_everything_and_nothing_else() {
     });
     lab.machine.must("ip addr add 192.0.2.1/32 dev dummy0");
     assert_eq!(lab.machine.hhnet("cleanup"), "");
+    assert_eq!(
+        lab.machine
+            .must("ls /run/systemd/network | grep -c hhnet || true"),
+        "0\n"
+    );
+    assert_eq!(lab.machine.must("ip link | grep -c xdp || true"), "0\n");
+    assert_eq!(lab.machine.must("ip -o addr show dev lo scope global"), "");
+    assert_eq!(lab.machine.hhnet_processes(), Vec::<i32>::new());
     let own = [
         "docker0", "dummy0", "enp2s0", "enp2s1", "enp2s2", "enp2s3", "lo",
     ];

@@ -6,6 +6,27 @@ use hhnet_tests::fabric::Connection;
 
 use crate::{BOND, Lab, ON_BOND, ON_VLAN, VLAN, parse, secs};
 
+/// What the fabric's tests take for the end points of a server: its addresses, in their own
+/// words. There is none but the management port's, docker's, and the one of the answer.
+#[test]
+fn the_end_points_are_those_of_the_answer() {
+    let lab = Lab::model(Connection::Eslag, |_| ());
+    let end_points = || {
+        let shown = lab
+            .machine
+            .ssh_must("ip -o -4 addr show | awk '{print $2, $4}'");
+        let foreign = ["lo ", "enp2s0 ", "docker0 "];
+        let lines = shown.lines().map(str::to_owned);
+        let lines = lines.filter(|line| !foreign.iter().any(|name| line.starts_with(name)));
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(end_points(), Vec::<String>::new());
+    let answer = lab.machine.hhnet(BOND);
+    assert_eq!(end_points(), [format!("{ON_BOND} {}", answer.trim())]);
+    lab.machine.hhnet("cleanup");
+    assert_eq!(end_points(), Vec::<String>::new());
+}
+
 /// A subnet with everything that a lease can bring.
 fn full(subnet: &mut Subnet) {
     subnet.lease = secs(1800);

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use dhcproto::v4::{DhcpOption, MessageType, OptionCode};
 use hhnet_tests::dhcp::{Answer, FabricDhcp, Kind, Request};
+use hhnet_tests::monitor::{Event, Monitor};
+use hhnet_tests::process::Running;
 use hhnet_tests::wait::{self, PATIENCE};
 
 use crate::{Lab, secs};
@@ -217,10 +219,68 @@ fn empty_offers_and_acknowledgements_are_ignored() {
         };
         if empty { Answer::Empty } else { Answer::Normal }
     });
+    let monitor = Monitor::of(lab.server.namespace());
     let output = lab.server.hhnet("vlan 1001 enp2s1").success("hhnet vlan");
     assert_eq!(output.stdout, "10.0.1.10/24\n");
     assert!(output.took < secs(10), "{:?}", output.took);
     assert!(lab.dhcp.received(Kind::Discover).len() >= 3);
+    let own = lab.fabric.vpc(1001).address(10);
+    for event in monitor.events() {
+        if let Event::AddressSet(address, _) = event {
+            assert_eq!(address, own);
+        }
+    }
+}
+
+/// Two leaves relay one broadcast: whatever is answered comes twice.
+#[test]
+fn answers_that_come_twice_are_one_answer() {
+    let lab = leased_by(4, |_| Answer::Twice);
+    wait_for(&lab.dhcp, Kind::Renew);
+    wait::throughout(secs(4), "the address is there, alone", || {
+        lab.server.addresses(VLAN) == ["10.0.1.10/24"]
+    });
+    assert_eq!(lab.dhcp.received(Kind::Discover).len(), 1);
+    assert_eq!(lab.dhcp.received(Kind::Select).len(), 1);
+    let log = lab.server.log();
+    let complaints = log
+        .lines()
+        .filter(|line| line.contains(" WARN ") || line.contains(" ERROR "));
+    assert_eq!(complaints.collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+/// The fabric may lease the last address of a subnet, too.
+#[test]
+fn the_last_address_of_a_subnet_can_be_leased() {
+    let lab = Lab::model(|_| ());
+    let last = lab.fabric.vpc(1001).address(255);
+    lab.dhcp.answer(move |_| Answer::Give(last));
+    assert_eq!(lab.server.must("vlan 1001 enp2s1"), "10.0.1.255/24\n");
+    assert_eq!(lab.server.addresses(VLAN), ["10.0.1.255/24"]);
+    assert_eq!(lab.server.must("cleanup"), "");
+}
+
+/// Nothing is waited for before the first question.
+#[test]
+fn the_first_question_comes_at_once() {
+    let lab = Lab::model(|_| ());
+    lab.server.must("vlan 1001 enp2s1 --xdp=off");
+    lab.server.must("cleanup");
+    let before = lab.dhcp.requests().len();
+    let mut command = Running::start(&mut lab.server.hhnet_command("vlan 1001 enp2s1 --xdp=off"));
+    wait::until("the VLAN is up", PATIENCE, || {
+        let shown = lab.server.run(&format!("ip -br link show up dev {VLAN}"));
+        shown.stdout.contains(VLAN)
+    });
+    let up = Instant::now();
+    assert!(command.wait(PATIENCE).success());
+    let first = lab.dhcp.requests()[before].at;
+    assert_between(
+        "the first DISCOVER",
+        0.0,
+        0.5,
+        first.saturating_duration_since(up),
+    );
 }
 
 /// Questions come early and often while nobody answers, so that a port that

@@ -3,7 +3,7 @@
 
 mod dhcp;
 mod dups;
-mod verbs;
+mod host;
 mod xdp;
 
 use anyhow::Result;
@@ -34,6 +34,12 @@ pub(crate) enum Benchmark {
         #[arg(long, default_value_t = 7)]
         rounds: u32,
     },
+    /// What programs cost the throughput of a bond on that machine
+    Throughput {
+        /// How often it is measured with and without them
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+    },
     /// What the XDP program costs, beside programs that do less, and the same in C
     Xdp(xdp::Options),
     /// How many duplicates are found in labelled traces, beside editcap
@@ -44,7 +50,8 @@ pub(crate) enum Benchmark {
 pub(crate) fn run(workspace: &Workspace, benchmark: Benchmark) -> Result<()> {
     match benchmark {
         Benchmark::Dhcp { part, rounds } => dhcp::run(workspace, part, rounds),
-        Benchmark::Verbs { rounds } => verbs::run(workspace, rounds),
+        Benchmark::Verbs { rounds } => host::run(workspace, "verbs", rounds),
+        Benchmark::Throughput { rounds } => host::run(workspace, "throughput", rounds),
         Benchmark::Xdp(options) => xdp::run(workspace, &options),
         Benchmark::Dups(options) => dups::run(workspace, &options),
     }

@@ -335,3 +335,17 @@ fn cleanup_sweeps_foreign_programs_everywhere() {
     assert_eq!(server.must("cleanup"), "");
     assert_eq!(programs(server), 0);
 }
+
+/// The kernel takes none off a member while there is one on the bond.
+#[test]
+fn cleanup_sweeps_foreign_programs_of_a_whole_bond() {
+    let lab = Lab::dnsmasq(Connection::Bundled);
+    let server = &lab.server;
+    server.must("bond 1001 layer2+3 enp2s1 enp2s2 --xdp=off");
+    for link in ["enp2s1", "bond0", "bond0.1001"] {
+        xdp::attach_foreign_program(server.namespace(), link);
+    }
+    assert_eq!(programs(server), 3);
+    assert_eq!(server.must("cleanup"), "");
+    assert_eq!(programs(server), 0);
+}

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `cargo xtask bench verbs`: whole commands on a machine with systemd, and a script that
-//! does the same, in turns.
+//! `cargo xtask bench verbs` and `throughput`: what is measured on a machine with systemd.
 
 use std::time::Duration;
 
@@ -16,13 +15,13 @@ use crate::workspace::Workspace;
 const TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// Measures, and prints all figures once more at the end.
-pub(super) fn run(workspace: &Workspace, rounds: u32) -> Result<()> {
-    note(&format!("bench verbs: {rounds} rounds"));
+pub(super) fn run(workspace: &Workspace, part: &str, rounds: u32) -> Result<()> {
+    note(&format!("bench {part}: {rounds} rounds"));
     let program = payload::lab_program(workspace, PROGRAM)?;
     let job = Job {
         system: System::Debian(Release::Trixie),
         payload: &Payload::build(workspace)?.with(PROGRAM, program),
-        command: [PROGRAM, "verbs", &rounds.to_string()]
+        command: [PROGRAM, part, &rounds.to_string()]
             .map(str::to_owned)
             .to_vec(),
         interactive: false,
