@@ -3,6 +3,7 @@
 
 use std::thread;
 
+use hhnet_tests::capture::Capture;
 use hhnet_tests::fabric::Connection;
 use hhnet_tests::host::Host;
 use hhnet_tests::process;
@@ -39,6 +40,30 @@ fn the_agent_outlives_the_command_that_started_it() {
     };
     let session = nix::unistd::getsid(Some(Pid::from_raw(agent))).expect("the agent is alive");
     assert_ne!(session, nix::unistd::getsid(None).expect("own session"));
+}
+
+/// Nothing but the lease is asked for, and nobody is told of the server: what else a port
+/// sends is the kernel's.
+#[test]
+fn an_idle_agent_sends_nothing() {
+    let lab = Lab::dnsmasq(Connection::Eslag);
+    lab.server.must("bond 1001 layer2+3 enp2s1 enp2s2");
+    // By the kernel: LACP, ARP, neighbour discovery and multicast listeners.
+    const FOREIGN: &str = "not (ether proto 0x8809 or arp or icmp6)";
+    let filter = format!("{FOREIGN} and not (vlan and (arp or icmp6))");
+    let sent = [0, 1].map(|leaf| {
+        let port = format!("s1p{}", leaf + 1);
+        Capture::start(lab.fabric.leaves[leaf].namespace(), &port, "in", &filter)
+    });
+    wait::throughout(secs(10), "nothing is sent", || {
+        sent.iter().all(|capture| capture.text().is_empty())
+    });
+    // It would have been seen.
+    lab.server.namespace().must("ping -c 1 -W 2 10.0.1.1");
+    wait::until("the echo request", secs(5), || {
+        let seen = sent.iter().filter(|c| c.text().contains("echo request"));
+        seen.count() == 1
+    });
 }
 
 /// One agent serves all.

@@ -98,7 +98,33 @@ type Runs = [(Vec<Run>, Vec<Run>); 2];
 pub fn verbs(rounds: usize) -> (String, Vec<String>) {
     fs::write(SCRIPT.1, SCRIPT.0).expect("/tmp is writable");
     let all = VERBS.map(|(verb, connection)| measure(verb, connection, rounds));
-    (tables(&all), figures(&all))
+    let floor = floor(rounds);
+    (format!("{}\n{floor}", tables(&all)), figures(&all))
+}
+
+/// What becoming root costs, which neither can do without: hhnet does it once, the script
+/// for each command.
+fn floor(rounds: usize) -> String {
+    let machine = Machine::new();
+    let once = |line: &str| {
+        let began = wall_clock();
+        machine.must(&format!(
+            "setpriv --reuid=core --regid=core --init-groups -- {line}"
+        ));
+        milliseconds(began, wall_clock())
+    };
+    let lines = [
+        "true",
+        "sudo -n true",
+        "sudo -n ip link",
+        "/opt/bin/hhnet status",
+    ];
+    let told = lines.map(|line| {
+        let times: Vec<f64> = (0..rounds).map(|_| once(line)).collect();
+        let median = Samples::of(&times, |time| Some(*time)).median();
+        format!("- `{line}`: {median:.0} ms\n")
+    });
+    format!("Of all of that, as core:\n{}", told.concat())
 }
 
 fn measure(verb: &str, connection: Connection, rounds: usize) -> Runs {
