@@ -72,6 +72,26 @@ fn a_ten_second_lease_gets_many_chances_but_none_too_early() {
     }
 }
 
+/// A fabric that never gives more than its first ten seconds: the address goes in time, and
+/// all begins again, for ever.
+#[test]
+fn a_ten_second_lease_that_nobody_prolongs_begins_again_each_time() {
+    let mut play = Play::new(11);
+    for cycle in 1..=10 {
+        play.bind(10);
+        let leased = play.now;
+        play.run_until(leased + secs(10.5));
+        assert_eq!(play.losses(), cycle);
+        let lost = play.events.iter().rev();
+        let lost = lost
+            .clone()
+            .find(|(_, event)| matches!(event, Event::Lost(_)));
+        let after = lost.expect("it is lost").0 - leased;
+        assert!(after > secs(9.0) && after <= secs(10.0), "{after:?}");
+        assert!(play.published().is_none());
+    }
+}
+
 #[test]
 fn an_ack_may_bring_another_address() {
     let mut play = Play::new(7);
