@@ -117,7 +117,7 @@ pub fn ask<R: DeserializeOwned>(args: &[OsString]) -> io::Result<Option<R>> {
         match frame {
             Frame::Stdout(text) => answer.extend(text),
             Frame::Stderr(text) => complaint += &String::from_utf8_lossy(&text),
-            Frame::Heard | Frame::Accepted | Frame::Exit(_) => {}
+            Frame::Heard | Frame::Accepted | Frame::Progress(_) | Frame::Exit(_) => {}
         }
         Ok(())
     })?;

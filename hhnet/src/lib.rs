@@ -25,6 +25,7 @@ pub mod log;
 pub mod metrics;
 pub mod offline;
 pub mod program;
+pub mod progress;
 pub mod runtime;
 pub mod session;
 pub mod status;

@@ -9,6 +9,7 @@ use std::{
     io::{self, IsTerminal, Write},
     path::Path,
     process::ExitCode,
+    time::Instant,
 };
 
 use hhnet::{
@@ -17,7 +18,7 @@ use hhnet::{
     client::{self, Unanswered},
     clock,
     config::{self, Line},
-    elevate, log, metrics, offline, program,
+    elevate, log, metrics, offline, program, progress,
     status::Paint,
     watch,
     wire::Frame,
@@ -66,10 +67,21 @@ fn run(args: Vec<OsString>) -> io::Result<u8> {
         Verb::Dups(dups) if dups.watch => watch::dups::run(&args, &dups),
         Verb::Dups(dups) => show_dups(&args, &dups),
         Verb::Cleanup => clean_up(&args),
-        Verb::Bond(_) | Verb::Vlan(_) | Verb::Dhcp(_) | Verb::P2p(_) => {
-            client::call(&args, Unanswered::Fail, show)
-        }
+        Verb::Bond(_) | Verb::Vlan(_) | Verb::Dhcp(_) | Verb::P2p(_) => make(&args),
     }
+}
+
+/// Has the agent make a network. Who sits in front of a terminal is told how
+/// far it is; a script hears what has gone wrong, and nothing else.
+fn make(args: &[OsString]) -> io::Result<u8> {
+    let (begun, watched) = (Instant::now(), io::stderr().is_terminal());
+    client::call(args, Unanswered::Fail, |frame| match frame {
+        Frame::Progress(text) if watched => {
+            complain(&progress::line(begun.elapsed(), &text));
+            Ok(())
+        }
+        frame => show(frame),
+    })
 }
 
 /// The one command that works whatever is in the way: an agent that does not
@@ -164,7 +176,7 @@ fn show(frame: Frame) -> io::Result<()> {
             let _ = io::stderr().write_all(&text);
             Ok(())
         }
-        Frame::Heard | Frame::Accepted | Frame::Exit(_) => Ok(()),
+        Frame::Heard | Frame::Accepted | Frame::Progress(_) | Frame::Exit(_) => Ok(()),
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! A request is the command line itself, NUL-separated, behind its length. A
 //! reply is a sequence of frames: that the agent is there, that it has begun,
-//! pieces of stdout and stderr as they come, then the exit status. Numbers are in network byte order.
+//! how far it is, pieces of stdout and stderr as they come, then the exit
+//! status. Numbers are in network byte order.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -25,6 +26,8 @@ pub enum Frame {
     Stdout(Vec<u8>),
     /// Bytes for stderr: everything else.
     Stderr(Vec<u8>),
+    /// How far it is: a line without its end, for whoever watches.
+    Progress(Vec<u8>),
     /// The exit status, always the last frame.
     Exit(u8),
 }
@@ -53,6 +56,7 @@ impl Frame {
             Frame::Stdout(body) => (1, body.as_slice()),
             Frame::Stderr(body) => (2, body.as_slice()),
             Frame::Exit(status) => (3, std::slice::from_ref(status)),
+            Frame::Progress(body) => (5, body.as_slice()),
         };
         let mut bytes = vec![kind];
         bytes.extend((body.len() as u32).to_be_bytes());
@@ -81,6 +85,7 @@ impl Frame {
             (2, _) => Ok(Frame::Stderr(body)),
             (3, [status]) => Ok(Frame::Exit(*status)),
             (4, []) => Ok(Frame::Heard),
+            (5, _) => Ok(Frame::Progress(body)),
             _ => Err(io::ErrorKind::InvalidData.into()),
         }
     }
@@ -114,6 +119,7 @@ mod tests {
         let frames = [
             Frame::Heard,
             Frame::Accepted,
+            Frame::Progress(b"enp2s1: link up".to_vec()),
             Frame::Stdout(b"10.0.1.10/24\n".to_vec()),
             Frame::Stderr(vec![]),
             Frame::Exit(1),

@@ -12,6 +12,8 @@ use std::thread;
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::termios::{Termios, tcgetattr};
 
+use crate::wait::{self, PATIENCE};
+
 /// A terminal and what was written to it.
 #[derive(Debug)]
 pub struct Terminal {
@@ -55,13 +57,23 @@ impl Terminal {
         }
     }
 
+    /// The terminal, for one of a command's three.
+    ///
+    /// # Panics
+    /// When there are no descriptors left.
+    pub fn line(&self) -> Stdio {
+        Stdio::from(self.line.try_clone().expect("descriptors"))
+    }
+
     /// Starts a command in it.
     ///
     /// # Panics
     /// When it cannot be started.
     pub fn start(&self, command: &mut Command) -> Child {
-        let line = || Stdio::from(self.line.try_clone().expect("descriptors"));
-        command.stdin(line()).stdout(line()).stderr(line());
+        command
+            .stdin(self.line())
+            .stdout(self.line())
+            .stderr(self.line());
         command
             .spawn()
             .unwrap_or_else(|e| panic!("starting {command:?}: {e}"))
@@ -98,6 +110,17 @@ impl Terminal {
     /// How the terminal is set.
     pub fn settings(&self) -> Termios {
         tcgetattr(&self.line).expect("it is a terminal")
+    }
+
+    /// All that was written to it, once that ends with `last`.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn text_until(&self, last: &str) -> String {
+        wait::until("the last line on the terminal", PATIENCE, || {
+            self.text().ends_with(last)
+        });
+        self.text()
     }
 
     /// All that was written to it.

@@ -52,6 +52,11 @@ impl Reply {
         self.send(Frame::Stderr(format!("{text}\n").into_bytes()));
     }
 
+    /// How far it is, for whoever watches.
+    pub(super) fn progress(&self, text: impl fmt::Display) {
+        self.send(Frame::Progress(text.to_string().into_bytes()));
+    }
+
     /// The end: the exit status.
     pub(super) fn exit(&self, status: u8) {
         self.send(Frame::Exit(status));

@@ -148,7 +148,7 @@ async fn outcome(line: &Line, frames: &mut UnboundedReceiver<Frame>) -> Option<u
             Frame::Stdout(text) => each(&text, |said| info!("line {}: {said}", line.number)),
             Frame::Stderr(text) => each(&text, |said| warn!("line {}: {said}", line.number)),
             Frame::Exit(status) => return Some(status),
-            Frame::Heard | Frame::Accepted => {}
+            Frame::Heard | Frame::Accepted | Frame::Progress(_) => {}
         }
     }
     None

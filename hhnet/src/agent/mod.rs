@@ -23,6 +23,7 @@ mod ends;
 mod expect;
 mod life;
 mod make;
+mod narrate;
 mod programs;
 mod show;
 mod steps;
@@ -99,6 +100,8 @@ struct Agent {
     newcomers: Vec<Device>,
     /// How far LACP has come.
     aggregation: watch::Sender<Aggregation>,
+    /// The ports as they are, for commands that tell how far they are.
+    port_states: watch::Sender<BTreeMap<u32, PortState>>,
     outbox: mpsc::UnboundedSender<Message>,
     /// Interfaces of the commands that wait beside the loop.
     waiting: Vec<String>,
@@ -136,6 +139,7 @@ pub async fn run(declared: Option<Vec<Line>>) -> Result<(), StartError> {
         counted: BTreeMap::new(),
         newcomers: Vec::new(),
         aggregation: watch::Sender::default(),
+        port_states: watch::Sender::default(),
         outbox: outbox.clone(),
         waiting: Vec::new(),
         in_foreground: declared.is_some(),

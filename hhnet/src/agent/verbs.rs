@@ -7,6 +7,7 @@ use super::{
     Agent, Message,
     connection::{Call, Reply},
     make::{Leasable, VerbError},
+    narrate::Story,
     undo::Undo,
     wait::{End, Outcome, Wait},
 };
@@ -105,6 +106,7 @@ impl Agent {
             self.count_members_of(made.device.lower, flags.xdp);
         }
         undo.steps.done("links");
+        let story = Story::new(&made, &session, self.port_states.subscribe());
         let wait = Wait {
             report: session.report.clone(),
             aggregation: made.bonded.then(|| self.aggregation.subscribe()),
@@ -117,7 +119,7 @@ impl Agent {
         self.waiting.push(made.device.name.clone());
         let (outbox, interface) = (self.outbox.clone(), made.device.name);
         tokio::spawn(async move {
-            let end = wait.until_usable(&reply, &mut undo.steps).await;
+            let end = wait.until_usable(story, &reply, &mut undo.steps).await;
             let _ = outbox.send(Message::Settled(Box::new(Outcome {
                 end,
                 interface,

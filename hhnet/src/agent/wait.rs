@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::{sync::watch, time::timeout};
 
-use super::{connection::Reply, steps::Steps, undo::Undo};
+use super::{connection::Reply, narrate::Story, steps::Steps, undo::Undo};
 use crate::{cli::Prefix, session::Report};
 
 /// Once there is an address, LACP gets this long to agree. A partner that does
@@ -62,14 +62,23 @@ pub(super) struct Wait {
 }
 
 impl Wait {
-    /// Waits for the address, and then for what is worth a moment more.
-    pub(super) async fn until_usable(mut self, reply: &Reply, steps: &mut Steps) -> End {
+    /// Waits for the address, and then for what is worth a moment more; tells
+    /// how far it is.
+    pub(super) async fn until_usable(
+        mut self,
+        story: Story,
+        reply: &Reply,
+        steps: &mut Steps,
+    ) -> End {
         let mut report = self.report.clone();
         tokio::select! {
-            end = self.usable(steps) => end,
+            // What has led to the end is told before it.
+            biased;
+            never = story.tell(reply) => match never {},
             () = reply.gone() => End::Abandoned,
             // Cleaned up meanwhile, also when it had its address already.
             _ = report.wait_for(|_| false) => End::Ended,
+            end = self.usable(steps) => end,
         }
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the kernel reports while no command is at work.
 
+use std::collections::BTreeMap;
+
 use tracing::{info, warn};
 
 use super::{Agent, expect::role, wait::Aggregation};
@@ -149,6 +151,7 @@ impl Agent {
 
     /// Looks how far the members of the bonds we lease on have come.
     pub(super) fn count_ports(&self) {
+        self.publish_ports();
         let working = || self.our_ports().filter(|port| port.mii_up);
         let aggregation = if !working().any(PortState::distributing) {
             Aggregation::None
@@ -159,6 +162,21 @@ impl Agent {
         };
         self.aggregation
             .send_if_modified(|old| std::mem::replace(old, aggregation) != aggregation);
+    }
+
+    /// Shows the ports to commands that tell how far they are.
+    fn publish_ports(&self) {
+        if self.port_states.receiver_count() == 0 {
+            return;
+        }
+        let ports = self.ports.iter();
+        let ports = ports.map(|(index, (_, port))| (*index, port.clone()));
+        let ports: BTreeMap<_, _> = ports.collect();
+        self.port_states.send_if_modified(|old| {
+            let changed = *old != ports;
+            *old = ports;
+            changed
+        });
     }
 
     /// Members of the bonds that sessions are on.

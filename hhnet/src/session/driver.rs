@@ -3,11 +3,11 @@
 
 use std::{io, net::Ipv4Addr, time::Duration};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tracing::{debug, info, warn};
 
 use super::{
-    Order, Report, Settings,
+    News, Order, Report, Settings,
     record::Record,
     sockets::{Arrival, Sockets},
 };
@@ -45,6 +45,7 @@ pub(super) struct Driver {
     /// The MTU of the interface without a lease.
     pub(super) own_mtu: u32,
     report: watch::Sender<Report>,
+    news: broadcast::Sender<News>,
 }
 
 /// What a session waits for.
@@ -61,7 +62,7 @@ impl Driver {
         settings: Settings,
         client: Client,
         held: Option<Record>,
-        report: watch::Sender<Report>,
+        (report, news): (watch::Sender<Report>, broadcast::Sender<News>),
     ) -> io::Result<Driver> {
         let neighbor = held.as_ref().and_then(|held| held.neighbor);
         Ok(Driver {
@@ -81,6 +82,7 @@ impl Driver {
             retry: None,
             refusal: None,
             report,
+            news,
         })
     }
 
@@ -180,6 +182,11 @@ impl Driver {
                     let (name, server) = (&self.device.name, reply.server());
                     let server = server.unwrap_or(Ipv4Addr::UNSPECIFIED);
                     info!("{name}: {kind} of {yiaddr} from {server}");
+                    self.publish(News::Heard {
+                        kind,
+                        address: yiaddr,
+                        server,
+                    });
                 }
                 let lease = self.client.lease();
                 lease.is_some_and(|lease| Some(lease.server) == server)
@@ -206,6 +213,7 @@ impl Driver {
         while let Some(reason) = self.client.poll_first_drop() {
             let name = &self.device.name;
             info!("{name}: a packet was dropped, further ones silently: {reason}");
+            self.publish(News::Dropped(reason));
         }
         if self.retry.is_none_or(|retry| retry <= clock::now()) {
             self.apply_lease().await;
@@ -224,10 +232,16 @@ impl Driver {
         self.sockets.follow(&self.client);
         while let Some(transmit) = self.client.poll_transmit() {
             info!("{}: {} sent", self.device.name, transmit.what);
+            self.publish(News::Sent(transmit.what));
             if let Err(error) = self.sockets.send(&transmit, self.client.lease()).await {
                 debug!("{}: sending: {error}", self.device.name);
             }
         }
+    }
+
+    /// Tells who waits for the lease; mostly nobody does.
+    fn publish(&self, news: News) {
+        let _ = self.news.send(news);
     }
 
     fn tell(&self, event: &Event) {

@@ -6,6 +6,7 @@
 //! ```text
 //! identity   who we are to servers
 //! driver     the task: machine, timer and sockets
+//! news       what has passed on the wire, for who waits
 //! enforce    kernel and host made to agree with the machine
 //! sockets    the open ones
 //! apply      a lease -> address, routes, MTU
@@ -16,6 +17,7 @@ mod apply;
 mod driver;
 mod enforce;
 mod identity;
+mod news;
 pub mod record;
 mod sockets;
 
@@ -24,11 +26,12 @@ use std::{fmt, io, net::Ipv4Addr, time::Duration};
 use rand::TryRngCore;
 use serde::{Deserialize, Serialize};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{broadcast, mpsc, watch},
     task::JoinHandle,
     time::timeout,
 };
 
+pub use self::news::News;
 use self::{driver::Driver, record::Record};
 use crate::{
     cli::{ClientId, LeaseFlags, Prefix, Xdp},
@@ -144,6 +147,7 @@ pub struct Session {
     pub began: Duration,
     /// What it shows of itself, always the newest.
     pub report: watch::Receiver<Report>,
+    news: broadcast::Sender<News>,
     orders: mpsc::UnboundedSender<Order>,
     task: JoinHandle<()>,
 }
@@ -171,11 +175,14 @@ impl Session {
         }
         let (orders, inbox) = mpsc::unbounded_channel();
         let (sender, report) = watch::channel(Report::default());
+        let (news, _) = broadcast::channel(news::KEPT);
         let world = (links, host);
-        let driver = Driver::new(world, device.clone(), settings, client, held, sender)?;
+        let told = (sender, news.clone());
+        let driver = Driver::new(world, device.clone(), settings, client, held, told)?;
         let task = tokio::spawn(driver.run(inbox));
         let session = Session {
             report,
+            news,
             orders,
             task,
             device,
@@ -185,6 +192,11 @@ impl Session {
             up: session.device.up && session.device.carrier,
         });
         Ok(session)
+    }
+
+    /// What passes on the wire from now on.
+    pub fn listen(&self) -> broadcast::Receiver<News> {
+        self.news.subscribe()
     }
 
     /// Tells the session something; one that has ended does not mind.

@@ -9,6 +9,7 @@ mod elevate;
 mod foreground;
 mod getvips;
 mod point_to_point;
+mod progress;
 mod status;
 mod unit;
 mod usage;

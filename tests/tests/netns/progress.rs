@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How far a command is: told on a terminal, and nowhere else.
+
+use std::process::Stdio;
+
+use hhnet_tests::dhcp::{Answer, FabricDhcp, Kind};
+use hhnet_tests::fabric::{NIC, Segment};
+use hhnet_tests::host::Host;
+use hhnet_tests::sudo;
+use hhnet_tests::terminal::Terminal;
+
+/// A server whose DHCP server ignores the first two DISCOVERs. Dropped in this order.
+struct Lab {
+    server: Host,
+    _dhcp: FabricDhcp,
+    _segment: Segment,
+}
+
+fn lab() -> Lab {
+    let segment = Segment::new();
+    let dhcp = segment.fabric_dhcp(Segment::subnet());
+    let mut ignored = 0;
+    dhcp.answer(move |request| {
+        ignored += u32::from(request.kind == Kind::Discover);
+        match request.kind {
+            Kind::Discover if ignored <= 2 => Answer::Silence,
+            _ => Answer::Normal,
+        }
+    });
+    Lab {
+        server: segment.server(),
+        _dhcp: dhcp,
+        _segment: segment,
+    }
+}
+
+/// The lines of a terminal, each with its time taken off, and the times.
+fn story(text: &str) -> (Vec<f64>, Vec<String>) {
+    let timed = |line: &str| {
+        let (time, said) = line.split_once(" s  ")?;
+        Some((time.trim().parse::<f64>().ok()?, said.to_owned()))
+    };
+    text.lines().filter_map(timed).unzip()
+}
+
+#[track_caller]
+fn expect_story(text: &str) {
+    let (times, said) = story(text);
+    assert_eq!(
+        said,
+        [
+            "enp2s1: link up",
+            "DISCOVER sent",
+            "DISCOVER sent, ×2",
+            "DISCOVER sent, ×3",
+            "OFFER of 10.0.1.10 from 10.0.1.1",
+            "REQUEST sent",
+            "ACK of 10.0.1.10 from 10.0.1.1",
+        ],
+        "{text}"
+    );
+    assert!(times.is_sorted(), "{times:?}");
+    // Two pauses of about a second.
+    assert!((1.0..10.0).contains(&times[6]), "{times:?}");
+    assert!(!text.contains('\x1b'), "{text:?}");
+    let longest = text.lines().map(|line| line.chars().count()).max();
+    assert!(longest < Some(80), "{text}");
+}
+
+/// Line by line, each with its time, and then the answer.
+#[test]
+fn a_terminal_is_told_how_far_it_is() {
+    let lab = lab();
+    let terminal = Terminal::new(80, 24);
+    let mut command = lab.server.hhnet_command(&format!("dhcp {NIC} --xdp=off"));
+    let status = terminal.start(&mut command).wait().expect("own child");
+    assert!(status.success());
+    let text = terminal.text_until("10.0.1.10/24\r\n");
+    expect_story(&text);
+}
+
+/// Where the answer goes into a pipe, nothing else does.
+#[test]
+fn stdout_is_the_answer_alone_all_the_same() {
+    let lab = lab();
+    let terminal = Terminal::new(80, 24);
+    let mut command = lab.server.hhnet_command(&format!("dhcp {NIC} --xdp=off"));
+    command.stdin(Stdio::null()).stderr(terminal.line());
+    let output = command.output().expect("hhnet");
+    assert!(output.status.success());
+    assert_eq!(output.stdout, b"10.0.1.10/24\n");
+    expect_story(&terminal.text_until("ACK of 10.0.1.10 from 10.0.1.1\r\n"));
+}
+
+/// A user's command becomes root by sudo, in a terminal of sudo's own or in his.
+#[test]
+fn a_user_is_told_as_well() {
+    for rules in [sudo::ALLOWED, sudo::IN_A_TERMINAL] {
+        let lab = lab();
+        sudo::rules(lab.server.namespace(), rules);
+        let terminal = Terminal::new(80, 24);
+        let mut command = lab
+            .server
+            .command_of_nobody(&format!("dhcp {NIC} --xdp=off"));
+        let status = terminal.log_in(&mut command).wait().expect("own child");
+        assert!(status.success());
+        expect_story(&terminal.text_until("10.0.1.10/24\r\n"));
+    }
+}
+
+/// Scripts hear nothing, but for what has gone wrong.
+#[test]
+fn a_pipe_is_told_nothing() {
+    let lab = lab();
+    let output = lab.server.hhnet(&format!("dhcp {NIC} --xdp=off"));
+    assert_eq!(output.stdout, "10.0.1.10/24\n");
+    assert_eq!(output.stderr, "");
+    assert!(output.ok());
+}
