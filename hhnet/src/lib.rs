@@ -17,6 +17,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod dhcp;
+pub mod diagnose;
 pub mod elevate;
 pub mod host;
 pub mod journal;

@@ -18,6 +18,7 @@ use hhnet::{
     client::{self, Unanswered},
     clock,
     config::{self, Line},
+    diagnose::{Diagnosis, Facts, look},
     elevate, log, metrics, offline, program, progress,
     status::Paint,
     watch,
@@ -61,6 +62,7 @@ fn run(args: Vec<OsString>) -> io::Result<u8> {
         _ if !is_root => elevate::call(&args),
         Verb::Status(flags) if flags.watch => watch::status::run(&args, flags.json, paint()),
         Verb::Status(flags) => show_status(flags),
+        Verb::Diagnose(flags) => diagnose(flags),
         Verb::Metrics => show_metrics(&args),
         Verb::Flows(flows) if flows.watch => watch::flows::run(&args, &flows),
         Verb::Flows(flows) => show_flows(&args, &flows),
@@ -105,6 +107,26 @@ fn show_status(flags: cli::Status) -> io::Result<u8> {
         return answer(&(serde_json::to_string_pretty(&status)? + "\n"));
     }
     answer(&status.text(paint()))
+}
+
+/// The agent tells what it knows; who else is at work on this machine is looked
+/// up here, as the agent may have been left less rights.
+fn diagnose(flags: cli::Diagnose) -> io::Result<u8> {
+    let mut facts = match client::ask(&["diagnose".into()])? {
+        Some(facts) => facts,
+        None => Facts {
+            status: offline::status()?,
+            ..Facts::default()
+        },
+    };
+    look::around(&mut facts);
+    let diagnosis = Diagnosis::of(facts);
+    if flags.json {
+        answer(&(serde_json::to_string_pretty(&diagnosis)? + "\n"))?;
+    } else {
+        answer(&diagnosis.text())?;
+    }
+    Ok(diagnosis.status())
 }
 
 /// Colours are for terminals, and for who wants them.

@@ -14,6 +14,7 @@
 //! | `netlink`   | what `ip` does not show                                        |
 //! | `fabric`    | leaves, gateway, VPCs and the connections of servers to them   |
 //! | `dhcp`      | real DHCP servers, and a model of the fabric's own             |
+//! | `diagnosis` | what hhnet says when something is wrong                       |
 //! | `wire`      | a cable that loses, repeats, delays and damages                |
 //! | `monitor`   | every change of addresses and routes, as it happens            |
 //! | `xdp`       | an XDP program that is not hhnet's                             |
@@ -31,6 +32,7 @@
 pub mod bench;
 pub mod capture;
 pub mod dhcp;
+pub mod diagnosis;
 pub mod fabric;
 pub mod host;
 pub mod machine;

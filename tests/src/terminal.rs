@@ -117,10 +117,10 @@ impl Terminal {
     /// # Panics
     /// When it does not.
     pub fn text_until(&self, last: &str) -> String {
-        wait::until("the last line on the terminal", PATIENCE, || {
-            self.text().ends_with(last)
+        let ended = wait::poll(PATIENCE, || {
+            Some(self.text()).filter(|text| text.ends_with(last))
         });
-        self.text()
+        ended.unwrap_or_else(|| panic!("not at {last:?}: {:?}", self.text()))
     }
 
     /// All that was written to it.

@@ -4,7 +4,7 @@
 use super::{Agent, connection::Reply, expect::expect};
 use crate::{
     cli::{self, Dups, Flows, IfName},
-    clock,
+    clock, diagnose,
     link::{self, Device, LinkError},
     metrics,
     session::Report,
@@ -31,6 +31,28 @@ impl Agent {
             }
             Err(error) => reply.fail(error),
         }
+    }
+
+    /// What the agent knows for a diagnosis: the command looks around by itself.
+    pub(super) async fn show_facts(&self, reply: &Reply) {
+        match self.facts().await {
+            Ok(facts) => {
+                reply.answer(json(&facts));
+                reply.exit(0);
+            }
+            Err(error) => reply.fail(error),
+        }
+    }
+
+    pub(super) async fn facts(&self) -> Result<diagnose::Facts, LinkError> {
+        let flows = self.programs.loaded_programs().map(Programs::flows);
+        // Without counters there is still the rest to tell.
+        let flows = flows.and_then(Result::ok).unwrap_or_default();
+        Ok(diagnose::Facts {
+            status: self.status().await?,
+            heard: diagnose::look::heard(&flows),
+            ..diagnose::Facts::default()
+        })
     }
 
     /// Everything known, read anew. Flows are left out: there may be many.

@@ -13,12 +13,13 @@ use super::{
 };
 use crate::{
     cli::{LeaseFlags, Verb},
+    diagnose::{self, Rival},
     session::{Report, Session, Settings},
-    status::Paint,
+    status::{Paint, Status},
 };
 
 /// Lines about the links, when there is no address.
-const FACTS: usize = 16;
+const FACTS: usize = 14;
 
 impl Agent {
     /// Does what a command asks.
@@ -63,6 +64,7 @@ impl Agent {
                 }
             }
             Verb::Status(status) => self.show_status(status, &reply).await,
+            Verb::Diagnose(_) => self.show_facts(&reply).await,
             Verb::Metrics => self.show_metrics(&reply),
             Verb::Flows(flows) => self.show_flows(flows, reply).await,
             Verb::Dups(dups) => self.show_dups(&dups, &reply).await,
@@ -185,12 +187,19 @@ impl Agent {
 
     async fn time_out(&mut self, interface: &str, report: &Report, undo: Undo, reply: &Reply) {
         // Before it is taken away: this is what there is to look at.
-        let status = self.status().await.unwrap_or_default();
-        let status = status.text(Paint::Plain);
+        let (found, status) = match self.facts().await {
+            Ok(mut facts) => {
+                // No pings: they are for interfaces with a lease.
+                facts.rivals = rivals(facts.status.clone()).await;
+                let found = diagnose::findings_about(&facts, interface);
+                (found, facts.status.text(Paint::Plain))
+            }
+            Err(error) => (Vec::new(), error.to_string()),
+        };
         self.give_up(interface, undo, reply).await;
-        reply.complain(format_args!(
-            "Failed to get IP address for {interface}: {report}"
-        ));
+        diagnose::failure(interface, &report.to_string(), &found)
+            .iter()
+            .for_each(|line| reply.complain(line));
         for line in status.lines().take(FACTS) {
             reply.complain(format_args!("  {line}"));
         }
@@ -204,4 +213,10 @@ impl Agent {
             self.undo(undo, reply).await;
         }
     }
+}
+
+/// Other DHCP clients; there may be many processes to look at.
+async fn rivals(status: Status) -> Vec<Rival> {
+    let look = tokio::task::spawn_blocking(move || diagnose::look::rivals(&status));
+    look.await.unwrap_or_default()
 }

@@ -60,6 +60,9 @@ pub enum Verb {
     /// Show bonds, LACP, leases and programs on one screen
     #[command(override_usage = "hhnet status [--watch] [--json]")]
     Status(Status),
+    /// Say what is wrong, and what to do about it
+    #[command(override_usage = "hhnet diagnose [--json]")]
+    Diagnose(Diagnose),
     /// Print what was counted, in the text format of Prometheus
     #[command(override_usage = "hhnet metrics")]
     Metrics,
@@ -86,6 +89,7 @@ impl Verb {
             Verb::Cleanup | Verb::Bond(_) | Verb::Vlan(_) | Verb::Dhcp(_) | Verb::P2p(_) => true,
             Verb::Getvips
             | Verb::Status(_)
+            | Verb::Diagnose(_)
             | Verb::Metrics
             | Verb::Flows(_)
             | Verb::Dups(_)
@@ -103,6 +107,7 @@ impl Verb {
             Verb::Cleanup
             | Verb::Getvips
             | Verb::Status(_)
+            | Verb::Diagnose(_)
             | Verb::Metrics
             | Verb::Flows(_)
             | Verb::Dups(_)
@@ -248,6 +253,14 @@ pub struct Dups {
     /// Show them again each second, until interrupted
     #[arg(long)]
     pub watch: bool,
+}
+
+/// `hhnet diagnose [--json]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
+pub struct Diagnose {
+    /// Print JSON, with all facts that it is known from
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `hhnet status [--watch] [--json]`

@@ -57,6 +57,7 @@ fn check(verb: &Verb) -> Result<(), String> {
         | Verb::Cleanup
         | Verb::Getvips
         | Verb::Status(_)
+        | Verb::Diagnose(_)
         | Verb::Metrics
         | Verb::Flows(_)
         | Verb::Dups(_)

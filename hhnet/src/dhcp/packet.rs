@@ -108,7 +108,7 @@ fn udp_checksum(addresses: &[u8], datagram: &[u8]) -> u16 {
 }
 
 /// RFC 1071 over several pieces, each but the last of even length.
-fn internet_checksum(pieces: &[&[u8]]) -> u16 {
+pub(crate) fn internet_checksum(pieces: &[&[u8]]) -> u16 {
     let words = pieces.iter().flat_map(|piece| piece.chunks(2));
     let sum: u32 = words
         .map(|word| u32::from(word[0]) << 8 | u32::from(word.get(1).copied().unwrap_or_default()))

@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{facts::Facts, lacp::LacpState, text::Paint};
+pub use self::{facts::Facts, lacp::LacpState, text::Paint, words::Span};
 use crate::xdp::{
     Mode,
     dups::Compared,

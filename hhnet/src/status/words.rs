@@ -170,7 +170,7 @@ pub(super) fn speed(mbps: u32) -> String {
 }
 
 /// A span of milliseconds as people say it: `23h59m`, `4m10s`, `7s`.
-pub(super) struct Span(pub(super) u64);
+pub struct Span(pub u64);
 
 impl Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

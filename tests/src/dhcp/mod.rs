@@ -9,6 +9,7 @@
 //! | `relay`   | ISC dhcrelay                                                  |
 //! | `model`   | how the fabric's server decides                               |
 //! | `server`  | the model on a socket, with a rule for each message           |
+//! | `udhcpc`  | busybox's client, that somebody has left running               |
 //! | `forgery` | messages that no server would send                            |
 
 mod daemon;
@@ -20,6 +21,7 @@ mod model;
 mod relay;
 mod server;
 mod socket;
+mod udhcpc;
 mod udhcpd;
 
 pub use daemon::{Daemon, Pool, Software};
@@ -28,3 +30,4 @@ pub use kind::Kind;
 pub use model::{Mac, Model, Subnet};
 pub use relay::Relay;
 pub use server::{Answer, FabricDhcp, Request};
+pub use udhcpc::udhcpc;

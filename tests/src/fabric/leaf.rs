@@ -12,10 +12,13 @@ use crate::namespace::Namespace;
 use crate::packet::PacketSocket;
 use crate::wait::{self, PATIENCE};
 
-use super::gateway::Gateway;
+use super::gateway::{Gateway, VPCS};
 
 /// Both leaves speak LACP as this system, so that a server sees one partner.
-const LACP_SYSTEM: &str = "0a:0a:0a:0a:0a:0a";
+pub(super) const LACP_SYSTEM: &str = "0a:0a:0a:0a:0a:0a";
+
+/// A leaf that is not one of the pair speaks LACP as itself.
+pub(super) const OTHER_LACP_SYSTEM: &str = "0b:0b:0b:0b:0b:0b";
 
 /// The shortest LLDP frame: to the nearest bridge, with the four mandatory TLVs.
 const LLDP: [u8; 33] = [
@@ -83,8 +86,9 @@ impl Leaf {
         );
     }
 
-    /// Lays cables to NICs of the server, and groups their ports by LACP.
-    pub(super) fn connect_bundled(&self, cables: Cables, server: u8, nics: &[u8]) {
+    /// Lays cables to NICs of the server, and groups their ports by LACP, which the
+    /// leaf speaks as `system`.
+    pub(super) fn connect_bundled(&self, cables: Cables, server: u8, nics: &[u8], system: &str) {
         let lag = lag_name(server);
         let members: String = nics
             .iter()
@@ -92,7 +96,7 @@ impl Leaf {
             .collect();
         let bundle = format!(
             "link add {lag} type bond mode 802.3ad miimon 100 lacp_rate fast \
-                 ad_actor_system {LACP_SYSTEM} ad_user_port_key {server}
+                 ad_actor_system {system} ad_user_port_key {server}
              {members}
              link set {lag} master br0 up"
         );
@@ -210,6 +214,19 @@ impl Leaf {
         let port = port_name(server, nic);
         self.namespace
             .ip_batch(&format!("link set {port} nomaster"));
+    }
+
+    /// Lets nothing but `vlan` through the plain port to `enp2s<nic>` of
+    /// server-`server`: the one VPC it is attached to.
+    pub fn attach(&self, server: u8, nic: u8, vlan: u16) {
+        let port = port_name(server, nic);
+        self.namespace
+            .ip_batch("link set br0 type bridge vlan_filtering 1");
+        let mut vlans = format!("vlan add dev {port} vid {vlan}\n");
+        for (known, _) in VPCS {
+            vlans += &format!("vlan add dev uplink vid {known}\n");
+        }
+        self.namespace.bridge_batch(&vlans);
     }
 
     /// Undoes [`Leaf::close`].

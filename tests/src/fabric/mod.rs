@@ -32,7 +32,7 @@ pub(crate) use strict::is_distributing;
 use crate::host::Host;
 use crate::namespace::Namespace;
 use gateway::Gateway;
-use leaf::Cables;
+use leaf::{Cables, LACP_SYSTEM, OTHER_LACP_SYSTEM};
 
 /// How a server is connected to the fabric, in the fabric's own terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,9 @@ pub enum Connection {
     Wide,
     /// A cable to each leaf, one LACP group across both (EVPN multihoming).
     Eslag,
+    /// The same cables, but each leaf has an LACP group of its own, as nobody has
+    /// told them that they are a pair.
+    Unpaired,
 }
 
 /// The switches and what is behind them.
@@ -110,11 +113,17 @@ impl Fabric {
         let [first, second] = &self.leaves;
         match connection {
             Connection::Unbundled => first.connect(cables, server, 1),
-            Connection::Bundled => first.connect_bundled(cables, server, &[1, 2]),
-            Connection::Wide => first.connect_bundled(cables, server, &[1, 2, 3, 4, 5]),
+            Connection::Bundled => first.connect_bundled(cables, server, &[1, 2], LACP_SYSTEM),
+            Connection::Wide => {
+                first.connect_bundled(cables, server, &[1, 2, 3, 4, 5], LACP_SYSTEM);
+            }
             Connection::Eslag => {
-                first.connect_bundled(cables, server, &[1]);
-                second.connect_bundled(cables, server, &[2]);
+                first.connect_bundled(cables, server, &[1], LACP_SYSTEM);
+                second.connect_bundled(cables, server, &[2], LACP_SYSTEM);
+            }
+            Connection::Unpaired => {
+                first.connect_bundled(cables, server, &[1], LACP_SYSTEM);
+                second.connect_bundled(cables, server, &[2], OTHER_LACP_SYSTEM);
             }
         }
     }

@@ -5,6 +5,7 @@ mod agent;
 mod bad_input;
 mod cleanup;
 mod dhcp;
+mod diagnose;
 mod elevate;
 mod foreground;
 mod getvips;

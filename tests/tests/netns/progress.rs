@@ -5,7 +5,8 @@ use std::process::Stdio;
 
 use hhnet_tests::dhcp::{Answer, FabricDhcp, Kind};
 use hhnet_tests::fabric::{NIC, Segment};
-use hhnet_tests::host::Host;
+use hhnet_tests::host::{Host, binary};
+use hhnet_tests::namespace::unprivileged;
 use hhnet_tests::sudo;
 use hhnet_tests::terminal::Terminal;
 
@@ -99,12 +100,14 @@ fn a_user_is_told_as_well() {
         let lab = lab();
         sudo::rules(lab.server.namespace(), rules);
         let terminal = Terminal::new(80, 24);
-        let mut command = lab
-            .server
-            .command_of_nobody(&format!("dhcp {NIC} --xdp=off"));
-        let status = terminal.log_in(&mut command).wait().expect("own child");
-        assert!(status.success());
+        // The shell stays: the terminal of one that has ended forgets its last lines.
+        let line = format!("{} dhcp {NIC} --xdp=off; read -r _", binary().display());
+        let mut shell = lab.server.namespace().command("sh");
+        unprivileged(shell.args(["-c", &line]));
+        let mut shell = terminal.log_in(&mut shell);
         expect_story(&terminal.text_until("10.0.1.10/24\r\n"));
+        terminal.type_in("\n");
+        shell.wait().expect("own child");
     }
 }
 
