@@ -39,7 +39,7 @@ pub fn expect_cause(server: &Host, cause: &str) -> Value {
         said = diagnose(server);
         (first_cause(&said) == Some(cause)).then_some(())
     });
-    show(cause, &said);
+    show(cause, &said, "");
     assert!(found.is_some(), "{cause} was expected");
     said
 }
@@ -70,7 +70,7 @@ pub fn in_vain(server: &Host, line: &str, interface: &str, cause: &str) -> Strin
     let begin = format!("Failed to get IP address for {interface}: ");
     let told = stderr.strip_prefix(&begin);
     let told = told.unwrap_or_else(|| panic!("no {begin:?} in front of\n{stderr}"));
-    show(cause, &said);
+    show(cause, &said, &stderr);
     assert_eq!(first_cause(&said), Some(cause), "{stderr}");
     told.to_owned()
 }
@@ -78,6 +78,6 @@ pub fn in_vain(server: &Host, line: &str, interface: &str, cause: &str) -> Strin
 /// Of a failed test the facts are shown; with `--nocapture` always, as a situation for
 /// the unit tests of hhnet's rules.
 #[expect(clippy::print_stderr, reason = "the report of a failed test")]
-fn show(cause: &str, said: &Value) {
-    eprintln!("{cause}: {}", said["facts"]);
+fn show(cause: &str, said: &Value, stderr: &str) {
+    eprintln!("{cause}: {}\n{stderr}", said["facts"]);
 }

@@ -112,13 +112,13 @@ impl Terminal {
         tcgetattr(&self.line).expect("it is a terminal")
     }
 
-    /// All that was written to it, once that ends with `last`.
+    /// All that was written to it, once its last line ends with `last`.
     ///
     /// # Panics
     /// When it does not.
     pub fn text_until(&self, last: &str) -> String {
         let ended = wait::poll(PATIENCE, || {
-            Some(self.text()).filter(|text| text.ends_with(last))
+            Some(self.text()).filter(|text| text.ends_with('\n') && text.trim_end().ends_with(last))
         });
         ended.unwrap_or_else(|| panic!("not at {last:?}: {:?}", self.text()))
     }

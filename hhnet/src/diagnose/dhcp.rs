@@ -136,9 +136,9 @@ fn no_offer(facts: &Facts, interface: &Interface, dhcp: &Dhcp) -> Finding {
         }
         None => ", although the link is up",
     };
-    let vlan = match interface.vlan {
-        Some(vlan) => format!(" for VLAN {vlan}"),
-        None => String::new(),
+    let network = match interface.vlan {
+        Some(vlan) => format!("carries VLAN {vlan}"),
+        None => "is in the right network".into(),
     };
     Finding::new(
         Cause::NoOffer,
@@ -149,8 +149,8 @@ fn no_offer(facts: &Facts, interface: &Interface, dhcp: &Dhcp) -> Finding {
             Span(dhcp.age_ms),
         ),
         format!(
-            "check{vlan} that the switch port is in it, that its DHCP relay is on, and that the server \
-             has a pool for it"
+            "check that the switch port {network}, that the DHCP relay of that network runs, and \
+             that the server has a pool for it"
         ),
     )
 }

@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::{Cause, Facts, Finding, Rank, count, list, one_or};
-use crate::status::{Bond, Lacp, Port};
+use crate::status::{Bond, Lacp, Port, Span};
+
+/// A partner that speaks LACP is heard by then, and both have come together.
+const PATIENCE_MS: u64 = 3000;
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let bonds = facts.status.bonds.iter().filter(|bond| bond.lacp);
@@ -12,6 +15,12 @@ pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
 }
 
 fn of_bond(facts: &Facts, bond: &Bond) -> Vec<Finding> {
+    let clients = facts.above(bond).filter_map(|i| i.dhcp.as_ref());
+    // A bond without any is not ours, or no longer.
+    let age_ms = clients.map(|dhcp| dhcp.age_ms).max();
+    if age_ms.is_some_and(|age| age < PATIENCE_MS) {
+        return Vec::new();
+    }
     let linked: Vec<(&Port, &Lacp)> = bond
         .members
         .iter()
@@ -31,7 +40,7 @@ fn of_bond(facts: &Facts, bond: &Bond) -> Vec<Finding> {
     if !silent.is_empty() {
         let some = heard.iter().any(|(_, lacp)| lacp.distributing);
         let rank = if some { Rank::Partly } else { rank };
-        found.push(not_spoken(facts, bond, &heard, &silent, rank));
+        found.push(not_spoken(age_ms, &heard, &silent, rank));
     }
     let names: Vec<&str> = heard.iter().map(|(port, _)| port.name.as_str()).collect();
     found.extend(not_together(&heard, rank).map(|finding| finding.about(&names)));
@@ -40,8 +49,7 @@ fn of_bond(facts: &Facts, bond: &Bond) -> Vec<Finding> {
 
 /// LACP is off at the other end.
 fn not_spoken(
-    facts: &Facts,
-    bond: &Bond,
+    age_ms: Option<u64>,
     heard: &[(&Port, &Lacp)],
     silent: &[(&Port, &Lacp)],
     rank: Rank,
@@ -56,10 +64,8 @@ fn not_spoken(
             count(before, "LACPDU")
         ),
     };
-    let since = facts.above(bond).filter_map(|i| i.dhcp.as_ref());
-    let since = since.map(|dhcp| dhcp.age_ms / 1000).max();
-    let since = match since {
-        Some(seconds) if before == 0 => format!(" in {seconds} s"),
+    let since = match age_ms {
+        Some(age) if before == 0 => format!(" in {}", Span(age)),
         _ => String::new(),
     };
     let others = match heard {

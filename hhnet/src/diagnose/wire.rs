@@ -14,6 +14,9 @@ use crate::{
 const MANY: f64 = 0.01;
 /// And this many at least: a few may be an accident.
 const SOME: u64 = 5;
+/// Packets of other VLANs, while none of ours came: fewer may be what a trunk happens to
+/// carry.
+const TRUNK: u64 = 3;
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let mut found: Vec<Finding> = facts
@@ -57,7 +60,7 @@ fn wrong_vlan(facts: &Facts, interface: &Interface) -> Option<Finding> {
     let ids: Vec<String> = ids.iter().map(u16::to_string).collect();
     let names: BTreeSet<&str> = others.iter().map(|(_, h)| h.port.as_str()).collect();
     let names = Vec::from_iter(names);
-    if ids.is_empty() {
+    if packets < TRUNK {
         return None;
     }
     let tags = format!("{} {}", one_or(ids.len(), "VLAN", "VLANs"), list(&ids));
@@ -66,7 +69,7 @@ fn wrong_vlan(facts: &Facts, interface: &Interface) -> Option<Finding> {
         Rank::Answered,
         format!(
             "{} of {tags} came in on {}, and none of VLAN {vlan}, where {} waits: the switch port \
-             carries another VLAN",
+             seems to carry another VLAN",
             count(packets, "packet"),
             list(&names),
             interface.name,

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use crate::dhcp::{Daemon, FabricDhcp, Pool, Software, Subnet};
 use crate::namespace::Namespace;
+use crate::process::Running;
 
 /// VLAN and gateway of each VPC. All subnets are /24.
 pub const VPCS: [(u16, Ipv4Addr); 2] = [
@@ -90,6 +91,12 @@ impl Vpc<'_> {
     pub fn address(&self, host: u8) -> Ipv4Addr {
         let [a, b, c, _] = self.gateway.octets();
         Ipv4Addr::new(a, b, c, host)
+    }
+
+    /// Somebody in this VPC who pings everybody, five times a second, until dropped.
+    pub fn chatter(&self) -> Running {
+        let ping = format!("ping -b -i 0.2 {}", self.address(255));
+        Running::start(&mut self.namespace.command_line(&ping))
     }
 
     /// Starts dnsmasq: addresses from .10 on, leases of 24 h, and what `options` say.

@@ -18,7 +18,7 @@ use super::gateway::{Gateway, VPCS};
 pub(super) const LACP_SYSTEM: &str = "0a:0a:0a:0a:0a:0a";
 
 /// A leaf that is not one of the pair speaks LACP as itself.
-pub(super) const OTHER_LACP_SYSTEM: &str = "0b:0b:0b:0b:0b:0b";
+pub(super) const OTHER_LACP_SYSTEM: &str = "0e:0e:0e:0e:0e:0e";
 
 /// The shortest LLDP frame: to the nearest bridge, with the four mandatory TLVs.
 const LLDP: [u8; 33] = [
