@@ -4,9 +4,10 @@
 //! ```text
 //! bytes   wire · dhcp::{packet, arp, request, reply} · hhnet_ebpf      pure
 //! rules   cli · config · dhcp::{client, lease, routes, names} · status ·
-//!         metrics · xdp::{report, expected, xmit_hash, rates}         pure
+//!         diagnose · metrics · progress ·                             pure
+//!         xdp::{report, expected, xmit_hash, rates}
 //! world   main · elevate · client · watch · agent · session · journal ·
-//!         link · host · dhcp::socket · xdp                            thin
+//!         link · host · dhcp::socket · diagnose::{look, ping} · xdp   thin
 //! ```
 //! World may name rules and bytes; rules may name bytes and the plain data of
 //! the world (a `link::Device`, a `session::Report`), never what acts.
