@@ -197,9 +197,10 @@ impl Agent {
             Err(error) => (Vec::new(), error.to_string()),
         };
         self.give_up(interface, undo, reply).await;
-        diagnose::failure(interface, &report.to_string(), &found)
-            .iter()
-            .for_each(|line| reply.complain(line));
+        for line in diagnose::failure(interface, &report.to_string(), &found) {
+            info!("{}", line.trim_start());
+            reply.complain(line);
+        }
         for line in status.lines().take(FACTS) {
             reply.complain(format_args!("  {line}"));
         }

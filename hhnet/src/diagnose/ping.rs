@@ -6,6 +6,7 @@ use std::{
     io,
     mem::MaybeUninit,
     net::{IpAddr, Ipv4Addr, SocketAddrV4},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -30,19 +31,18 @@ const SMALL: usize = HEADER + 56;
 /// Larger than any frame of a 9 kB MTU.
 const BUFFER: usize = 9216;
 
-/// Pings the gateway of each leased interface.
+/// Pings the gateways of all leased interfaces at the same time.
 pub(super) fn gateways(status: &Status) -> Vec<Pings> {
-    let interfaces = status.interfaces.iter();
-    interfaces
-        .filter_map(|interface| {
-            let gateway = gateway_of(interface)?;
-            ping(interface, gateway)
-                .inspect_err(|error| {
-                    tracing::debug!("pinging {gateway} on {}: {error}", interface.name);
-                })
-                .ok()
-        })
-        .collect()
+    thread::scope(|scope| {
+        let interfaces = status.interfaces.iter();
+        let gateways = interfaces.filter_map(|i| Some((i, gateway_of(i)?)));
+        let started: Vec<_> = gateways
+            .map(|(interface, gateway)| scope.spawn(move || ping(interface, gateway)))
+            .collect();
+        let ended = started.into_iter().map(|pinging| pinging.join());
+        // One that cannot be pinged is not spoken of.
+        ended.filter_map(|pings| pings.ok()?.ok()).collect()
+    })
 }
 
 /// The first router of the lease's routes.

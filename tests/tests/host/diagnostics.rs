@@ -48,10 +48,10 @@ fn a_timeout_is_explained() {
     assert_eq!(output.stdout, "");
     let said = &output.stderr;
     assert!(said.lines().count() <= 20, "{said}");
-    assert!(
-        said.contains("Failed to get IP address for bond0.1001"),
-        "{said}"
-    );
+    let first = "Failed to get IP address for bond0.1001: no DHCP server has answered";
+    assert!(said.starts_with(first), "{said}");
+    let log = lab.machine.ssh_must("cat /var/log/hhnet.log");
+    assert!(log.contains(first), "{log}");
     for words in [
         "carrier",
         "0a:0a:0a:0a:0a:0a",
@@ -74,11 +74,25 @@ fn ignored_offers_are_explained() {
         .ssh(&format!("/opt/bin/hhnet {VLAN} --timeout=6"));
     assert!(!output.ok());
     let said = &output.stderr;
-    assert!(
-        said.contains("Failed to get IP address for enp2s1.1001"),
-        "{said}"
-    );
-    assert!(said.contains("OFFER") && said.contains("ignored"), "{said}");
+    let (first, _) = said.split_once('\n').expect("several lines");
+    for words in [
+        "Failed to get IP address for enp2s1.1001: ",
+        "OFFERs without an address",
+        "the DHCP pool of VLAN 1001 is exhausted",
+    ] {
+        assert!(first.contains(words), "no {words}: {said}");
+    }
+    assert!(said.contains("ignored"), "{said}");
+}
+
+/// A user asks for it, of a machine where networkd runs and is no rival.
+#[test]
+fn a_healthy_machine_is_diagnosed_as_such() {
+    let lab = Lab::dnsmasq(Connection::Eslag);
+    lab.machine.hhnet(BOND);
+    let output = lab.machine.ssh("/opt/bin/hhnet diagnose");
+    assert_eq!(output.stdout, "Nothing is wrong.\n", "{output:?}");
+    assert!(output.ok(), "{output:?}");
 }
 
 /// A line of Prometheus' text format: a comment, or a name, labels, a number.
