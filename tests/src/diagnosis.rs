@@ -64,6 +64,10 @@ pub fn in_vain(server: &Host, line: &str, interface: &str, cause: &str) -> Strin
     });
     assert!(ended.is_some(), "neither found nor ended");
     let status = command.wait(VERB_DEADLINE);
+    // The status of the end is the last that is said.
+    wait::until("all that is said", PATIENCE, || {
+        command.stderr().contains("\n  agent ")
+    });
     let (stdout, stderr) = (command.stdout(), command.stderr());
     assert!(!status.success() && stdout.is_empty(), "{stdout}{stderr}");
     assert!(stderr.lines().count() <= 20, "{stderr}");

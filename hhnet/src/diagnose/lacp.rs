@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use super::{Cause, Facts, Finding, Rank, count, list, one_or};
 use crate::status::{Bond, Lacp, Port, Span};
 
-/// A partner that speaks LACP is heard by then, and both have come together.
+/// A partner that speaks LACP is heard by then,
 const PATIENCE_MS: u64 = 3000;
+/// and by then both have come together, also where ports are slow.
+const AGREEMENT_MS: u64 = 10_000;
 
 pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
     let bonds = facts.status.bonds.iter().filter(|bond| bond.lacp);
@@ -43,7 +45,12 @@ fn of_bond(facts: &Facts, bond: &Bond) -> Vec<Finding> {
         found.push(not_spoken(age_ms, &heard, &silent, rank));
     }
     let names: Vec<&str> = heard.iter().map(|(port, _)| port.name.as_str()).collect();
-    found.extend(not_together(&heard, rank).map(|finding| finding.about(&names)));
+    let may_be_under_way = age_ms.is_some_and(|age| age < AGREEMENT_MS);
+    let apart = different_partners(&heard, rank).or_else(|| {
+        let late = (!may_be_under_way).then_some(&heard)?;
+        not_together(late, rank)
+    });
+    found.extend(apart.map(|finding| finding.about(&names)));
     found
 }
 
@@ -94,11 +101,11 @@ fn lacpdus(port: &Port) -> u64 {
         .map_or(0, |received| received.lacp.packets)
 }
 
-/// All have a partner, but do not form one aggregate.
-fn not_together(heard: &[(&Port, &Lacp)], rank: Rank) -> Option<Finding> {
+/// The switches are no pair.
+fn different_partners(heard: &[(&Port, &Lacp)], rank: Rank) -> Option<Finding> {
     let by_partner = groups(heard, |lacp| lacp.partner_mac.clone());
-    if by_partner.len() > 1 {
-        return Some(Finding::new(
+    (by_partner.len() > 1).then(|| {
+        Finding::new(
             Cause::DifferentPartners,
             rank,
             format!(
@@ -108,8 +115,12 @@ fn not_together(heard: &[(&Port, &Lacp)], rank: Rank) -> Option<Finding> {
             ),
             "cable all members to one switch or to one pair, or give both switches the same \
              LACP system id (ESLAG)",
-        ));
-    }
+        )
+    })
+}
+
+/// All have one partner, but do not form one aggregate.
+fn not_together(heard: &[(&Port, &Lacp)], rank: Rank) -> Option<Finding> {
     if !heard.iter().any(|(_, lacp)| !lacp.distributing) {
         return None;
     }

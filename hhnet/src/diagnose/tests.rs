@@ -130,6 +130,9 @@ fn the_switches_are_no_pair() {
     );
     let lacp = facts.status.bonds[0].members[1].lacp.as_mut().unwrap();
     lacp.partner_mac = Some("0a:0a:0a:0a:0a:0a".into());
+    let early = causes(&facts);
+    assert!(!early.contains(&Cause::DifferentAggregators), "{early:?}");
+    facts.status.interfaces[0].dhcp.as_mut().unwrap().age_ms = 12_000;
     expect_first(
         &facts,
         Cause::DifferentAggregators,

@@ -4,6 +4,7 @@
 
 use hhnet_tests::diagnosis::{diagnose, expect_cause, in_vain};
 use hhnet_tests::fabric::Connection;
+use hhnet_tests::wait::{self, PATIENCE};
 use serde_json::Value;
 
 use crate::Lab;
@@ -144,7 +145,7 @@ fn the_port_is_in_another_vlan() {
     let lab = Lab::without_dhcp(Connection::Unbundled);
     lab.fabric.leaves[0].attach(1, 1, 1002);
     let mut traffic = lab.fabric.vpc(1002).chatter();
-    let line = format!("{VLAN} --timeout=6");
+    let line = format!("{VLAN} --timeout=15");
     let said = first_sentence(&lab, &line, "enp2s1.1001", "wrong_vlan");
     expect(
         &said,
@@ -158,8 +159,9 @@ fn the_port_is_in_another_vlan() {
 fn a_working_bond_that_loses_a_member() {
     let lab = Lab::dnsmasq(Connection::Eslag);
     lab.server.must(BOND);
-    let said = diagnose(&lab.server);
-    assert_eq!(said["findings"], serde_json::json!([]), "{said:#}");
+    wait::until("nothing is wrong", PATIENCE, || {
+        diagnose(&lab.server)["findings"] == serde_json::json!([])
+    });
     lab.fabric.leaves[1].cut(1, 2);
     let said = expect_cause(&lab.server, "no_carrier");
     expect(sentence(&said), &["enp2s2 has no carrier"]);
