@@ -23,9 +23,9 @@ use serde::de::DeserializeOwned;
 use tracing::debug;
 
 use crate::{
+    fault,
     host::unit,
-    program::{self, LOG_FILTER},
-    runtime,
+    program, runtime,
     wire::{self, Frame},
 };
 
@@ -176,12 +176,14 @@ fn exchange(
     args: &[OsString],
     show: &mut impl FnMut(Frame) -> io::Result<()>,
 ) -> io::Result<Exchange> {
+    fault::step("sending the request");
     stream.set_read_timeout(Some(HEARING))?;
     if wire::write_request(&mut stream, args).is_err() {
         return Ok(Exchange::Left);
     }
     let mut accepted = false;
     loop {
+        fault::step("reading the reply");
         match Frame::read(&mut stream) {
             // What is asked may take long.
             Ok(Frame::Heard) => stream.set_read_timeout(None)?,
@@ -224,10 +226,14 @@ fn start_process(program: &Path) -> io::Result<()> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    if let Some(filter) = std::env::var_os(LOG_FILTER) {
-        command.env(LOG_FILTER, filter);
+    for name in program::PASSED {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
     }
+    fault::step("starting the agent");
     let mut agent = command.spawn()?;
+    fault::step("the agent was started");
     let mut complaint = String::new();
     if let Some(mut pipe) = agent.stdout.take() {
         pipe.read_to_string(&mut complaint)?;

@@ -16,7 +16,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cli::Prefix, link::Device};
+use crate::{cli::Prefix, fault, link::Device};
 
 /// State of a link before hhnet changed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,6 +157,7 @@ impl Journal {
     /// Writes a new file and puts it in the place of the old one, so that no
     /// crash leaves half a book.
     fn write(&self) -> io::Result<()> {
+        fault::step("writing the journal");
         if self.is_empty() {
             return match fs::remove_file(&self.file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -165,6 +166,7 @@ impl Journal {
         }
         let new = self.file.with_extension("new");
         fs::write(&new, serde_json::to_vec_pretty(self)?)?;
+        fault::step("replacing the journal");
         fs::rename(new, &self.file)
     }
 }

@@ -20,6 +20,7 @@ pub mod config;
 pub mod dhcp;
 pub mod diagnose;
 pub mod elevate;
+pub mod fault;
 pub mod host;
 pub mod journal;
 pub mod link;

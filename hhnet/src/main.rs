@@ -19,7 +19,7 @@ use hhnet::{
     clock,
     config::{self, Line},
     diagnose::{Diagnosis, Facts, look},
-    elevate, log, metrics, offline, program, progress,
+    elevate, fault, log, metrics, offline, program, progress,
     status::Paint,
     watch,
     wire::Frame,
@@ -207,6 +207,7 @@ fn show(frame: Frame) -> io::Result<()> {
 const BAD_CONFIG: u8 = 78;
 
 fn run_agent(flags: &cli::Agent) -> io::Result<u8> {
+    fault::be_agent();
     let declared = if flags.foreground {
         match read_config(flags.config.as_deref()) {
             Ok(lines) => Some(lines),

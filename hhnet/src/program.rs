@@ -7,11 +7,20 @@ use std::{
     process::Command,
 };
 
+use crate::fault;
+
 /// Where programs are looked for by what we start, whatever the caller's is.
 const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A variable that may pass: what is logged.
 pub const LOG_FILTER: &str = "RUST_LOG";
+
+/// What an agent that is started by a command gets of the command's.
+pub const PASSED: &[&str] = if cfg!(feature = "fault") {
+    &[LOG_FILTER, fault::VARIABLE]
+} else {
+    &[LOG_FILTER]
+};
 
 /// The other one: somebody does not want colours (<https://no-color.org>).
 pub const NO_COLOR: &str = "NO_COLOR";

@@ -4,6 +4,8 @@
 
 use std::{fs, io, os::unix::fs::DirBuilderExt, path::Path};
 
+use crate::fault;
+
 /// The directory itself, root's alone to write.
 pub const DIRECTORY: &str = "/run/hhnet";
 /// The agent listens here.
@@ -20,6 +22,7 @@ pub const JOURNAL: &str = "/run/hhnet/journal.json";
 /// # Errors
 /// When it cannot be made, or the name is taken by something else.
 pub fn create() -> io::Result<()> {
+    fault::step("making the runtime directory");
     match fs::DirBuilder::new().mode(0o755).create(DIRECTORY) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             // Not a link to somewhere else.

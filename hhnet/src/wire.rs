@@ -32,6 +32,19 @@ pub enum Frame {
     Exit(u8),
 }
 
+impl Frame {
+    /// What it is.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Frame::Heard => "heard",
+            Frame::Accepted => "accepted",
+            Frame::Stdout(_) => "answer",
+            Frame::Stderr(_) => "complaint",
+            Frame::Exit(_) => "exit status",
+        }
+    }
+}
+
 /// Encodes a command line, program name excluded.
 pub fn encode_request(args: &[OsString]) -> Vec<u8> {
     let line = args.join(OsStr::from_bytes(b"\0")).into_vec();

@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 use super::Message;
 use crate::{
     cli::{self, Refusal, Verb},
+    fault,
     wire::{self, Frame},
 };
 
@@ -80,6 +81,7 @@ impl Reply {
     }
 
     fn send(&self, frame: Frame) {
+        fault::step(frame.name());
         // A command that has gone does not want it any more.
         let _ = self.0.send(frame);
     }

@@ -17,7 +17,7 @@ use nix::{
 use tokio::net::UnixListener;
 use tracing::{info, warn};
 
-use crate::{link::LinkError, runtime};
+use crate::{fault, link::LinkError, runtime};
 
 /// Why there is no agent.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,7 @@ pub enum StartError {
 
 /// Takes the lock that makes this process the agent.
 pub(super) fn take_lock() -> Result<Flock<File>, StartError> {
+    fault::step("taking the lock");
     let at = |error| StartError::Runtime(runtime::LOCK, error);
     let file = OpenOptions::new()
         .create(true)
@@ -79,6 +80,7 @@ pub fn prepare() {
 
 /// Only the holder of the lock comes here, so an old socket is a dead one's.
 pub(super) fn listen() -> io::Result<UnixListener> {
+    fault::step("binding the socket");
     runtime::remove(runtime::SOCKET)?;
     let mask = nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o177));
     let listener = UnixListener::bind(runtime::SOCKET);
@@ -95,10 +97,12 @@ pub(super) fn leave(lock: Flock<File>) {
         warn!("notifying systemd: {error}");
     }
     for file in [runtime::SOCKET, runtime::LOCK] {
+        fault::step("leaving");
         if let Err(error) = runtime::remove(file) {
             warn!("removing {file}: {error}");
         }
     }
+    fault::step("leaving");
     // Fails while a journal is in it, as it should.
     let _ = fs::remove_dir(runtime::DIRECTORY);
     drop(lock);

@@ -12,6 +12,8 @@ use zbus::{
     zvariant::{DynamicType, OwnedValue},
 };
 
+use crate::fault;
+
 /// Where the bus listens (D-Bus specification, "Well-known Message Bus Instances").
 /// The environment could name another one, which root must not believe.
 const SOCKET: &str = "/run/dbus/system_bus_socket";
@@ -117,6 +119,7 @@ impl Bus {
         method: &str,
         body: &B,
     ) -> Result<Message, HostError> {
+        fault::step(method);
         let (name, path) = (Some(service.name), service.path);
         let answer = self
             .0

@@ -5,6 +5,7 @@
 use std::{fs, io};
 
 use super::bus::{Bus, HostError, NETWORK_MANAGER};
+use crate::fault;
 
 const DIRECTORY: &str = "/run/NetworkManager/conf.d";
 const FILE: &str = "/run/NetworkManager/conf.d/05-hhnet.conf";
@@ -20,6 +21,7 @@ pub(super) async fn leave_alone(bus: &Bus, links: &[&str]) -> Result<bool, HostE
     if new == old {
         return Ok(false);
     }
+    fault::step("writing the file of NetworkManager");
     fs::create_dir_all(DIRECTORY)
         .and_then(|()| fs::write(FILE, new))
         .map_err(|error| HostError::File(format!("writing {FILE}"), error))?;
@@ -29,6 +31,7 @@ pub(super) async fn leave_alone(bus: &Bus, links: &[&str]) -> Result<bool, HostE
 
 /// Removes the file. Returns whether there was one.
 pub(super) fn remove() -> Result<bool, HostError> {
+    fault::step("removing the file of NetworkManager");
     match fs::remove_file(FILE) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -9,6 +9,7 @@
 use std::{fmt::Write as _, fs, io, path::Path};
 
 use super::Servers;
+use crate::fault;
 
 /// The resolver's configuration.
 const FILE: &str = "/etc/resolv.conf";
@@ -80,13 +81,17 @@ fn describe(file: &Path) -> LeftAlone {
 /// or its directory cannot be written.
 fn replace(file: &Path, before: &str, text: &str) -> io::Result<()> {
     use io::ErrorKind::{CrossesDevices, PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
+    fault::step("writing resolv.conf");
     let new = file.with_extension("conf.hhnet");
     let renamed = fs::write(&new, text)
         .and_then(|()| match fs::metadata(file) {
             Ok(about) => fs::set_permissions(&new, about.permissions()),
             Err(_) => Ok(()),
         })
-        .and_then(|()| fs::rename(&new, file));
+        .and_then(|()| {
+            fault::step("replacing resolv.conf");
+            fs::rename(&new, file)
+        });
     renamed.or_else(|error| {
         let _ = fs::remove_file(&new);
         match error.kind() {

@@ -37,6 +37,8 @@ pub use self::{
     sweep::Swept,
 };
 
+use crate::fault;
+
 /// What went wrong with a request to the kernel, and at which step.
 #[derive(Debug, thiserror::Error)]
 #[error("{step}: {error}{}", Detail(.detail))]
@@ -143,6 +145,7 @@ impl Links {
 
     /// Sends a request and waits for its acknowledgement.
     async fn ask(&self, step: String, message: RouteNetlinkMessage, flags: u16) -> Result<()> {
+        fault::step(&step);
         let mut answers = self.send(&step, message, NLM_F_ACK | flags)?;
         while let Some(answer) = answers.next().await {
             if let NetlinkPayload::Error(error) = answer.payload {

@@ -10,7 +10,7 @@ use std::{fs, io, path::Path, time::Duration};
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
-use crate::{clock, dhcp::lease::Lease, link::Mac, runtime};
+use crate::{clock, dhcp::lease::Lease, fault, link::Mac, runtime};
 
 /// A lease in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,10 +39,12 @@ impl Record {
     }
 
     fn save_in(&self, directory: &Path) -> io::Result<()> {
+        fault::step("writing the record of a lease");
         fs::create_dir_all(directory)?;
         // Beside the directory: in it, any name may be an interface's.
         let new = directory.with_extension("new");
         fs::write(&new, serde_json::to_vec_pretty(self)?)?;
+        fault::step("replacing the record of a lease");
         fs::rename(new, directory.join(&self.interface))
     }
 }
@@ -77,6 +79,7 @@ fn load_from(directory: &Path, now: Duration) -> Vec<Record> {
 
 /// Forgets the lease of an interface. The directory goes with the last one.
 pub fn forget(interface: &str) {
+    fault::step("forgetting a lease");
     let directory = Path::new(runtime::LEASES);
     if let Err(error) = runtime::remove(directory.join(interface)) {
         tracing::warn!("removing the lease of {interface}: {error}");
@@ -87,6 +90,7 @@ pub fn forget(interface: &str) {
 
 /// Forgets all leases, and whatever else is in their directory.
 pub fn clear() {
+    fault::step("forgetting all leases");
     match fs::remove_dir_all(runtime::LEASES) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             tracing::warn!("removing {}: {error}", runtime::LEASES);

@@ -12,6 +12,7 @@ use crate::{
         packet,
         socket::{BROADCAST, PortSocket, RawSocket, Received},
     },
+    fault,
     link::{Device, Mac},
 };
 
@@ -113,6 +114,7 @@ impl Sockets {
     /// # Errors
     /// As of the socket: not fatal, the machine sends again.
     pub(super) async fn send(&self, transmit: &Transmit, lease: Option<&Lease>) -> io::Result<()> {
+        fault::step(transmit.what);
         let none = || io::Error::from(io::ErrorKind::NotConnected);
         match transmit.to {
             Destination::Broadcast { source } => {

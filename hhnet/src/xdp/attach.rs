@@ -10,6 +10,7 @@ use super::{
     hook::{self, Hook},
     report::Direction,
 };
+use crate::fault;
 
 /// A program on a link; dropping it takes the program off.
 #[derive(Debug)]
@@ -116,6 +117,7 @@ impl Programs {
     ) -> Result<(Mode, Hook, Option<String>), String> {
         let mut refused: Vec<(Mode, String)> = Vec::new();
         for &mode in wanted.ladder(direction) {
+            fault::step("attaching a program");
             match hook::put(&mut self.ebpf, link, direction, mode) {
                 Ok(hook) => {
                     return Ok((mode, hook, (!refused.is_empty()).then(|| why(&refused))));
@@ -139,6 +141,7 @@ impl Programs {
             return Err(XdpError::because(step, "none attached by this process"));
         };
         info!(interface = name, "programs detached");
+        fault::step("detaching programs");
         self.leave(ifindex);
         detached.into_iter().for_each(|a| drop(a.hook));
         self.set_interface(ifindex, Interface::NONE)

@@ -26,6 +26,7 @@ use super::{
     systemctl,
     wait::Looks,
 };
+use crate::fault;
 
 /// Gone after a reboot, as the links are.
 const DIRECTORY: &str = "/run/systemd/network";
@@ -40,6 +41,7 @@ pub(super) fn write(link: &str, role: Role) -> Result<bool, HostError> {
     if fs::read_to_string(&path).is_ok_and(|old| old == text) {
         return Ok(false);
     }
+    fault::step("writing a file of networkd");
     fs::create_dir_all(DIRECTORY)
         .and_then(|()| fs::write(&path, text))
         .map_err(|error| HostError::File(format!("writing {}", path.display()), error))?;
@@ -67,6 +69,7 @@ fn path(link: &str) -> PathBuf {
 }
 
 fn remove_file(path: &Path) -> Result<bool, HostError> {
+    fault::step("removing a file of networkd");
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
