@@ -40,6 +40,7 @@ impl Frame {
             Frame::Accepted => "accepted",
             Frame::Stdout(_) => "answer",
             Frame::Stderr(_) => "complaint",
+            Frame::Progress(_) => "progress",
             Frame::Exit(_) => "exit status",
         }
     }

@@ -51,6 +51,16 @@ impl Payload {
     }
 }
 
+/// Builds hhnet as tests want it that kill it at its steps.
+pub(crate) fn fault_program(workspace: &Workspace) -> Result<PathBuf> {
+    let mut cargo = workspace.static_cargo();
+    cargo.args(["build", "--package", "hhnet", "--bin", "hhnet"]);
+    cargo.args(["--features", "fault"]).args(PROFILE);
+    process::visible(&mut cargo).context("building hhnet with faults")?;
+    let built = workspace.target().join(STATIC_TARGET).join("lab");
+    Ok(built.join("hhnet"))
+}
+
 /// Builds the programs of the lab. Returns the one of that name.
 pub(crate) fn lab_program(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     let mut cargo = workspace.static_cargo();

@@ -185,6 +185,7 @@ fn ensure_root() -> Result<()> {
 /// Bonds and VLANs between namespaces.
 fn vm(workspace: &Workspace, kernel: Kernel, filter: &[String]) -> Result<Summary> {
     let payload = with_harness(workspace, "vm")?;
+    let payload = payload.with("hhnet-fault", payload::fault_program(workspace)?);
     in_vm(
         workspace,
         System::Bare(kernel),

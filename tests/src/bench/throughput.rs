@@ -38,7 +38,7 @@ pub fn throughput(rounds: usize) -> (String, Vec<String>) {
     let mut runs: [Vec<Run>; 2] = Default::default();
     for _ in 0..rounds {
         for ((_, flag), runs) in FLAGS.into_iter().zip(&mut runs) {
-            machine.hhnet(&format!("bond 1001 layer3+4 enp2s1 enp2s2{flag}"));
+            machine.hhnet(&format!("bond 1001 layer2+3 enp2s1 enp2s2{flag}"));
             runs.push(Run {
                 sent: megabits(&machine, vpc, ""),
                 received: megabits(&machine, vpc, "-R"),

@@ -6,6 +6,7 @@ mod agent;
 mod bad_input;
 mod bond;
 mod cleanup;
+mod crash;
 mod diagnose;
 mod fabric;
 mod foreground;
