@@ -16,7 +16,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cli::Prefix, fault, link::Device};
+use crate::{cli::Prefix, fault, link::Device, runtime};
 
 /// State of a link before hhnet changed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,13 +158,11 @@ impl Journal {
     /// crash leaves half a book.
     fn write(&self) -> io::Result<()> {
         fault::step("writing the journal");
-        if self.is_empty() {
-            return match fs::remove_file(&self.file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            };
-        }
         let new = self.file.with_extension("new");
+        if self.is_empty() {
+            // Who was killed in between has left the new one.
+            return runtime::remove(&new).and(runtime::remove(&self.file));
+        }
         fs::write(&new, serde_json::to_vec_pretty(self)?)?;
         fault::step("replacing the journal");
         fs::rename(new, &self.file)
@@ -198,8 +196,10 @@ mod tests {
         let mut journal = Journal::open(&file);
         let before = journal.before("enp2s1").unwrap();
         assert_eq!((before.up, before.mtu), (false, 1500));
+        let unfinished = file.with_extension("new");
+        fs::write(&unfinished, "{").unwrap();
         journal.forget("enp2s1");
-        assert!(!file.exists());
+        assert!(!file.exists() && !unfinished.exists());
     }
 
     #[test]

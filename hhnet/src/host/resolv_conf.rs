@@ -6,10 +6,14 @@
 //! gives the file back as it was. Where it is a link, as systemd-resolved and
 //! others make it, its owner would overwrite ours: it is left alone.
 
-use std::{fmt::Write as _, fs, io, path::Path};
+use std::{
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use super::Servers;
-use crate::fault;
+use crate::{fault, runtime};
 
 /// The resolver's configuration.
 const FILE: &str = "/etc/resolv.conf";
@@ -42,7 +46,14 @@ pub fn set(interface: &str, servers: Option<&Servers>) -> io::Result<Option<Left
 /// # Errors
 /// As for [`set`].
 pub fn clear() -> io::Result<()> {
+    // Who was killed in between has left the new one.
+    runtime::remove(unfinished(Path::new(FILE)))?;
     edit(without_blocks).map(drop)
+}
+
+/// Where a new file is written before it takes the place of the old one.
+fn unfinished(file: &Path) -> PathBuf {
+    file.with_extension("conf.hhnet")
 }
 
 fn edit(change: impl FnOnce(&str) -> String) -> io::Result<Option<LeftAlone>> {
@@ -82,7 +93,7 @@ fn describe(file: &Path) -> LeftAlone {
 fn replace(file: &Path, before: &str, text: &str) -> io::Result<()> {
     use io::ErrorKind::{CrossesDevices, PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
     fault::step("writing resolv.conf");
-    let new = file.with_extension("conf.hhnet");
+    let new = unfinished(file);
     let renamed = fs::write(&new, text)
         .and_then(|()| match fs::metadata(file) {
             Ok(about) => fs::set_permissions(&new, about.permissions()),

@@ -5,7 +5,11 @@
 //! interface, confirms the lease and goes on. Like the interfaces themselves
 //! they are gone after a reboot.
 
-use std::{fs, io, path::Path, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -41,12 +45,17 @@ impl Record {
     fn save_in(&self, directory: &Path) -> io::Result<()> {
         fault::step("writing the record of a lease");
         fs::create_dir_all(directory)?;
-        // Beside the directory: in it, any name may be an interface's.
-        let new = directory.with_extension("new");
+        let new = unfinished(directory);
         fs::write(&new, serde_json::to_vec_pretty(self)?)?;
         fault::step("replacing the record of a lease");
         fs::rename(new, directory.join(&self.interface))
     }
+}
+
+/// Where a record is written first. Beside the directory: in it, any name may be an
+/// interface's.
+fn unfinished(directory: &Path) -> PathBuf {
+    directory.with_extension("new")
 }
 
 /// All records. Broken ones are no error, because the agent must start; `cleanup`
@@ -96,6 +105,9 @@ pub fn clear() {
             tracing::warn!("removing {}: {error}", runtime::LEASES);
         }
         _ => {}
+    }
+    if let Err(error) = runtime::remove(unfinished(Path::new(runtime::LEASES))) {
+        tracing::warn!("removing a half-written lease: {error}");
     }
 }
 

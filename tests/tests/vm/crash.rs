@@ -56,6 +56,12 @@ impl Story<'_> {
     /// Kills `who` at each step.
     fn kill_at_each(&self, who: &str) {
         let before = self.server.snapshot();
+        let resolver = || {
+            self.server
+                .run("grep -rs . /etc/resolv.conf /etc/resolv.conf.hhnet")
+                .stdout
+        };
+        let resolver_before = resolver();
         let steps = self.steps(who);
         assert!(steps.len() > 3, "{steps:?}");
         let (mut killed, mut again) = (0, 0);
@@ -69,6 +75,7 @@ impl Story<'_> {
             }
             self.expect_clean(&at);
             self.server.expect_unchanged(&before);
+            assert_eq!(resolver(), resolver_before, "{at}");
             killed += usize::from(self.take_list(who).len() >= number);
             if number % (2 * self.stride) == 1 || self.stride > 2 {
                 let output = self.server.hhnet(self.verb);
