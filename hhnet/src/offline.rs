@@ -4,7 +4,7 @@
 use std::{io, path::Path};
 
 use crate::{
-    agent::cleanup,
+    agent::{self, cleanup},
     clock,
     host::Host,
     journal::Journal,
@@ -44,13 +44,19 @@ pub fn vips() -> io::Result<String> {
 /// # Errors
 /// When the kernel cannot be asked.
 pub fn sweep() -> io::Result<Vec<String>> {
-    ask(async |links| {
+    // An agent that has died has left its socket. Held meanwhile: none may start.
+    let lock = agent::take_lock().ok();
+    let swept = ask(async |links| {
         let mut journal = Journal::open(Path::new(runtime::JOURNAL));
         let host = Host::find().await;
         let mut failures = cleanup::sweep(&links, &host, &mut journal).await?;
         failures.extend(cleanup::give_back(&links, &host).await);
         Ok(failures)
-    })
+    });
+    if let Some(lock) = lock {
+        agent::leave(lock);
+    }
+    swept
 }
 
 /// The status of a machine without an agent.

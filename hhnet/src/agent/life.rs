@@ -34,7 +34,10 @@ pub enum StartError {
 }
 
 /// Takes the lock that makes this process the agent.
-pub(super) fn take_lock() -> Result<Flock<File>, StartError> {
+///
+/// # Errors
+/// [`StartError::Another`] where there is one, else as of the file system.
+pub fn take_lock() -> Result<Flock<File>, StartError> {
     fault::step("taking the lock");
     let at = |error| StartError::Runtime(runtime::LOCK, error);
     let file = OpenOptions::new()
@@ -91,7 +94,7 @@ pub(super) fn listen() -> io::Result<UnixListener> {
 /// Makes room for the next agent, and leaves no trace when there is nothing to
 /// be cleaned up. Files go while the lock is held: without it they would be
 /// the next agent's.
-pub(super) fn leave(lock: Flock<File>) {
+pub fn leave(lock: Flock<File>) {
     // Else systemd, asked to start us right after a cleanup, would say that we run.
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Stopping]) {
         warn!("notifying systemd: {error}");

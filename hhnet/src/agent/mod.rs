@@ -40,11 +40,11 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub use self::life::{StartError, detach, prepare, say_ready};
+pub use self::life::{StartError, detach, leave, prepare, say_ready, take_lock};
 use self::{
     connection::{Call, Reply},
     ends::Ends,
-    life::{leave, listen, take_lock},
+    life::listen,
     programs::Programs,
     wait::{Aggregation, Outcome},
 };
