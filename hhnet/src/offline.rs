@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a command can tell by itself, from the kernel, without an agent.
 
-use std::{io, path::Path};
+use std::{
+    fs::File,
+    io,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::fcntl::Flock;
 
 use crate::{
-    agent::{self, cleanup},
+    agent::{self, StartError, cleanup},
     clock,
     host::Host,
     journal::Journal,
@@ -12,6 +20,11 @@ use crate::{
     runtime,
     status::{Facts, Status},
 };
+
+/// How long an agent that was killed may keep its lock: it loses its socket before.
+const DYING: Duration = Duration::from_secs(1);
+/// Pause before trying again.
+const RETRY: Duration = Duration::from_millis(5);
 
 fn ask<T>(question: impl AsyncFnOnce(Links) -> Result<T, LinkError>) -> io::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -44,8 +57,8 @@ pub fn vips() -> io::Result<String> {
 /// # Errors
 /// When the kernel cannot be asked.
 pub fn sweep() -> io::Result<Vec<String>> {
-    // An agent that has died has left its socket. Held meanwhile: none may start.
-    let lock = agent::take_lock().ok();
+    // Held meanwhile: none may start.
+    let lock = lock_of_the_dead();
     let swept = ask(async |links| {
         let mut journal = Journal::open(Path::new(runtime::JOURNAL));
         let host = Host::find().await;
@@ -57,6 +70,19 @@ pub fn sweep() -> io::Result<Vec<String>> {
         agent::leave(lock);
     }
     swept
+}
+
+/// The lock of an agent that has died, and left its socket; none where another one is
+/// alive.
+fn lock_of_the_dead() -> Option<Flock<File>> {
+    let patience = Instant::now() + DYING;
+    loop {
+        match agent::take_lock() {
+            Ok(lock) => return Some(lock),
+            Err(StartError::Another) if Instant::now() < patience => thread::sleep(RETRY),
+            Err(_) => return None,
+        }
+    }
 }
 
 /// The status of a machine without an agent.
