@@ -109,10 +109,14 @@ impl Page {
 
     fn port(&mut self, name: &str, port: &Port, bond: Option<&str>) -> fmt::Result {
         let mut facts = vec![carrier_text(port, self.paint)];
-        facts.extend(port.speed_mbps.map(speed));
-        match &port.lacp {
-            Some(lacp) if port.up && port.carrier => facts.extend(lacp_text(lacp, self.paint)),
-            _ => {}
+        // Some drivers tell the speed of a cable that does not work.
+        if port.up && port.carrier {
+            facts.extend(port.speed_mbps.map(speed));
+            let lacp = port.lacp.as_ref();
+            facts.extend(
+                lacp.into_iter()
+                    .flat_map(|lacp| lacp_text(lacp, self.paint)),
+            );
         }
         self.line(name, &facts.join(", "))?;
         let mut facts: Vec<String> = port.programs.iter().map(program_text).collect();
