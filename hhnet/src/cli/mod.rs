@@ -10,7 +10,7 @@ mod values;
 
 use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 pub use self::{
     parse::{Refusal, parse},
@@ -20,20 +20,40 @@ pub use self::{
 /// Name of the only bond hhnet makes; scripts and documentation rely on it.
 pub const BOND: &str = "bond0";
 
+/// The help as a whole: one screen of 24 lines, with what people need first.
+const HELP: &str = "\
+{about}
+
+People need these first:
+  hhnet bond 1001 layer2+3 enp2s1 enp2s2   bond, VLAN, address
+  hhnet status                             what is there now
+  hhnet cleanup                            take all of it back
+
+{usage-heading} {usage}
+
+{subcommands}
+
+hhnet COMMAND --help says more of one, hhnet --version what this is.
+";
+
 #[derive(Debug, Parser)]
 #[command(
     name = "hhnet",
-    about = "Host networking for test servers: bonds, VLANs, DHCP, and what the wire really did",
+    about = "Network of a test server: bonds, VLANs, DHCP, and what the wire really did",
     version = env!("HHNET_BUILD"),
     disable_help_subcommand = true,
-    after_help = "The commands people need first:\n  \
-        hhnet cleanup\n  \
-        hhnet bond 1001 layer2+3 enp2s1 enp2s2\n  \
-        hhnet vlan 1001 enp2s1"
+    help_template = HELP,
+    // Also where there is no terminal to ask.
+    term_width = 80
 )]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
+}
+
+/// The grammar itself, for whoever describes it: manual pages, completions.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// What hhnet is asked to do.
@@ -43,10 +63,17 @@ pub enum Verb {
     #[command(override_usage = "hhnet cleanup")]
     Cleanup,
     /// Bond interfaces (802.3ad), add a VLAN, wait for an address, print it
-    #[command(override_usage = "hhnet bond <vlan> <policy> <iface>... [--mtu=N]")]
+    #[command(
+        override_usage = "hhnet bond <vlan> <policy> <iface>... [--mtu=N]",
+        after_help = "Prints the address, 10.0.1.10/24, once it can be used, and undoes everything if\n\
+            there is none within the timeout."
+    )]
     Bond(Bond),
     /// Add a VLAN to an interface, wait for an address, print it
-    #[command(override_usage = "hhnet vlan <vlan> <iface> [--mtu=N]")]
+    #[command(
+        override_usage = "hhnet vlan <vlan> <iface> [--mtu=N]",
+        after_help = "Example, a second VLAN on the bond: hhnet vlan 1002 bond0"
+    )]
     Vlan(Vlan),
     /// Lease an address on an interface as it is, untagged, and print it
     #[command(override_usage = "hhnet dhcp <iface> [--mtu=N]")]
@@ -68,7 +95,7 @@ pub enum Verb {
     Metrics,
     /// Show the flows seen on each member
     #[command(
-        override_usage = "hhnet flows [--top=N] [--by=bytes|packets] [--member=NAME]... [--watch] [--json]"
+        override_usage = "hhnet flows [--top=N] [--by=bytes|packets|dups] [--member=NAME]... [--watch] [--json]"
     )]
     Flows(Flows),
     /// Say which frames came twice, and why
@@ -123,7 +150,7 @@ pub struct Bond {
     #[arg(value_name = "vlan")]
     pub vlan: VlanId,
     /// Transmit hash policy: layer2, layer2+3, layer3+4, encap2+3, encap3+4 or vlan+srcmac
-    #[arg(value_name = "policy")]
+    #[arg(value_name = "policy", hide_possible_values = true)]
     pub policy: HashPolicy,
     /// Interfaces to bond, in order; the first one gives the bond its MAC address
     #[arg(value_name = "iface", required = true)]
@@ -224,14 +251,20 @@ pub struct P2p {
     pub remote: Ipv4Addr,
 }
 
-/// `hhnet flows [--top=N] [--by=bytes|packets] [--member=NAME]... [--watch] [--json]`
+/// `hhnet flows [--top=N] [--by=bytes|packets|dups] [--member=NAME]... [--watch] [--json]`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct Flows {
     /// Show the N busiest flows only
     #[arg(long, value_name = "N", value_parser = values::top)]
     pub top: Option<usize>,
-    /// What they are ordered by, and shares are of: bytes or packets
-    #[arg(long, value_name = "UNIT", value_enum, default_value_t)]
+    /// What they are ordered by: bytes, packets (shares are of either) or dups
+    #[arg(
+        long,
+        value_name = "UNIT",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
     pub by: By,
     /// Show what this member received and sent only; may be given several times
     #[arg(long = "member", value_name = "NAME")]

@@ -3,9 +3,9 @@
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory, Parser, error::ErrorKind};
+use clap::{Parser, error::ErrorKind};
 
-use super::{Cli, Verb, is_host};
+use super::{Cli, Verb, command, is_host};
 
 /// A command line that asks for nothing hhnet can do; the text says so to a person.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ fn check(verb: &Verb) -> Result<(), String> {
 
 /// Turns clap's several lines into the one line a tired operator reads.
 fn refusal(args: &[OsString], error: &clap::Error) -> Refusal {
-    let mut command = Cli::command();
+    let mut command = command();
     match error.kind() {
         ErrorKind::DisplayVersion => Refusal::Version(error.to_string()),
         ErrorKind::DisplayHelp => Refusal::Usage(error.to_string()),

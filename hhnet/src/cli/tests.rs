@@ -153,3 +153,28 @@ fn a_bad_value_gets_one_line_that_names_it_and_what_is_allowed() {
         assert_eq!(text.lines().count(), 1, "{line}: {text}");
     }
 }
+
+/// A terminal of 24 lines and 80 columns, with a line for the prompt.
+#[test]
+fn the_help_fits_a_screen_and_begins_with_what_people_need() {
+    let help = complaint("--help");
+    assert!(help.lines().count() < 24, "{help}");
+    let needed = ["hhnet bond 1001", "hhnet status", "hhnet cleanup"];
+    let places = needed.map(|command| help.find(command).unwrap_or(usize::MAX));
+    let usage = help.find("Usage: hhnet").unwrap();
+    assert!(places.iter().all(|place| *place < usage), "{help}");
+    assert_eq!(help, complaint(""), "as without any argument");
+}
+
+#[test]
+fn no_help_is_wider_than_a_screen() {
+    let verbs = command();
+    for verb in verbs.get_subcommands().map(clap::Command::get_name) {
+        let help = complaint(&format!("{verb} --help"));
+        let wide = help.lines().find(|line| line.chars().count() > 80);
+        // The usage is one line, to be copied.
+        let wide = wide.filter(|line| !line.starts_with("Usage: "));
+        assert_eq!(wide, None, "{verb}: {help}");
+        assert_eq!(help, complaint(&format!("{verb} -h")), "one help for both");
+    }
+}

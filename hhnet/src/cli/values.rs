@@ -164,17 +164,21 @@ impl HashPolicy {
     }
 }
 
+impl clap::ValueEnum for HashPolicy {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(self.name().into())
+    }
+}
+
 impl FromStr for HashPolicy {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|policy| policy.name() == text)
-            .ok_or_else(|| {
-                let names = Self::ALL.map(HashPolicy::name).join(", ");
-                format!("a hash policy is one of {names}")
-            })
+        <Self as clap::ValueEnum>::from_str(text, false)
     }
 }
 
