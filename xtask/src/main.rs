@@ -75,7 +75,7 @@ enum Task {
     },
     /// Check formatting, lints, unit tests and dependencies
     Check,
-    /// Build hhnet as one static file, target/dist/hhnet
+    /// Build hhnet as one static file, its manual and a Debian package, in target/dist
     Dist,
     /// Run a command in a throw-away VM that has hhnet in /opt/bin
     Vm {
@@ -155,7 +155,7 @@ fn run(task: Task) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Dist => {
-            dist::describe(&dist::build(&workspace)?)?;
+            dist::run(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
         Task::Vm {

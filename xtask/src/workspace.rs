@@ -73,9 +73,19 @@ impl Workspace {
         self.target.join("fuzz")
     }
 
-    /// The static binary that `cargo xtask dist` makes.
+    /// What `cargo xtask dist` makes.
+    pub(crate) fn dist(&self) -> PathBuf {
+        self.target.join("dist")
+    }
+
+    /// The static binary among it.
     pub(crate) fn dist_binary(&self) -> PathBuf {
-        self.target.join("dist/hhnet")
+        self.dist().join("hhnet")
+    }
+
+    /// The unit of the service.
+    pub(crate) fn unit(&self) -> PathBuf {
+        self.root.join("dist/hhnet.service")
     }
 
     /// The cargo that runs us, by its absolute path: Debian's BPF toolchain brings a

@@ -72,6 +72,7 @@ pub(crate) fn provision(workspace: &Workspace, needs: Needs) -> Result<()> {
 pub(crate) fn provision_all(workspace: &Workspace) -> Result<()> {
     provision(workspace, Needs::Lab)?;
     provision_cargo_deny(workspace)?;
+    provision_packaging(workspace)?;
     let _lock = lock(workspace)?;
     for kernel in Kernel::ALL {
         kernel::provision(workspace, kernel, Flavour::Cloud)?;
@@ -87,6 +88,19 @@ pub(crate) fn provision_cargo_deny(workspace: &Workspace) -> Result<()> {
         name: "cargo-deny",
         version: "0.20.2",
         // Unoptimised: it runs for a second, and optimising it takes minutes.
+        arguments: vec!["--debug".to_owned()],
+        environment: vec![("CARGO_PROFILE_DEV_DEBUG".to_owned(), "none".to_owned())],
+    }
+    .provide(workspace)
+}
+
+/// What only a package is built with.
+pub(crate) fn provision_packaging(workspace: &Workspace) -> Result<()> {
+    let _lock = lock(workspace)?;
+    apt::install(&["man-db"])?;
+    CargoTool {
+        name: "cargo-deb",
+        version: "3.8.0",
         arguments: vec!["--debug".to_owned()],
         environment: vec![("CARGO_PROFILE_DEV_DEBUG".to_owned(), "none".to_owned())],
     }
