@@ -29,6 +29,9 @@ const NETNS_THREADS: &str = "8";
 /// Where the guest has the DHCP servers; its fixtures look there.
 const SERVERS_IN_GUEST: &str = "opt/servers";
 
+/// Where the guest has the Debian package, for the tests that install it.
+const PACKAGE_IN_GUEST: &str = "opt/hhnet.deb";
+
 /// Kinds of tests by what they need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Rung {
@@ -202,7 +205,10 @@ fn host(workspace: &Workspace, release: Release, filter: &[String]) -> Result<Su
         let _lock = setup::lock(workspace)?;
         setup::servers::SERVERS.provide(workspace)?
     };
-    let payload = with_harness(workspace, "host")?.with_copy(SERVERS_IN_GUEST, servers);
+    let package = dist::package(workspace)?;
+    let payload = with_harness(workspace, "host")?
+        .with_copy(SERVERS_IN_GUEST, servers)
+        .with_copy(PACKAGE_IN_GUEST, package);
     let one_by_one = [&["--test-threads=1".to_owned()], filter].concat();
     in_vm(
         workspace,

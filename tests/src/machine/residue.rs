@@ -129,11 +129,16 @@ impl Machine {
 
     /// The processes that run hhnet, even one that has been replaced since.
     pub fn hhnet_processes(&self) -> Vec<i32> {
+        self.processes_of(HHNET)
+    }
+
+    /// The processes that run a program, even one that has been replaced since.
+    pub fn processes_of(&self, program: &str) -> Vec<i32> {
         let entries = fs::read_dir("/proc").expect("/proc is mounted").flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
         pids.filter(|pid: &i32| {
-            let program = fs::read_link(Path::new("/proc").join(pid.to_string()).join("exe"));
-            program.is_ok_and(|program| program.to_string_lossy().starts_with(HHNET))
+            let exe = fs::read_link(Path::new("/proc").join(pid.to_string()).join("exe"));
+            exe.is_ok_and(|exe| exe.to_string_lossy().starts_with(program))
         })
         .collect()
     }

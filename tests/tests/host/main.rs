@@ -12,6 +12,7 @@ mod lease;
 mod links;
 mod network_manager;
 mod networkd;
+mod package;
 mod reconfigure;
 mod relay;
 mod renewal;
