@@ -38,6 +38,7 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
                 "hhnet status",
                 "Links, LACP, leases and programs, on one screen.",
             ),
+            ("hhnet top", "The same and the busiest flows, live."),
             ("hhnet dups", "Which frames came twice, and why."),
         ],
     ),
@@ -62,11 +63,14 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     ),
     (
         "ENVIRONMENT",
-        &[(
-            "RUST_LOG",
-            "What the command and an agent it starts write to the log: info, debug, \
+        &[
+            ("NO_COLOR", "hhnet top and hhnet status use no colours."),
+            (
+                "RUST_LOG",
+                "What the command and an agent it starts write to the log: info, debug, \
                  hhnet=trace. The only variable that sudo passes on.",
-        )],
+            ),
+        ],
     ),
     (
         "FILES",
@@ -130,6 +134,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("dups", &["hhnet dups", "hhnet dups --json --watch"]),
     ("metrics", &["hhnet metrics"]),
     ("status", &["hhnet status"]),
+    ("top", &["hhnet top"]),
     ("cleanup", &["hhnet cleanup"]),
     ("getvips", &["hhnet getvips"]),
 ];

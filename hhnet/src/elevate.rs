@@ -19,7 +19,7 @@ use std::{
         unix::{ffi::OsStrExt, process::ExitStatusExt},
     },
     path::Path,
-    process::{ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     thread,
 };
 
@@ -55,30 +55,52 @@ const HIGHEST: u8 = 31;
 /// # Errors
 /// When there is no sudo, or it does not let this user become root.
 pub fn call(args: &[OsString]) -> io::Result<u8> {
+    let mut child = command(args)?.spawn().map_err(at_sudo)?;
+    // Taken from the child, or `wait` would let go of it.
+    let lifeline = child.stdin.take();
+    let status = child.wait().map_err(at_sudo)?;
+    drop(lifeline);
+    ended(status)
+}
+
+/// What runs this command line as root for as long as somebody holds its stdin.
+///
+/// # Errors
+/// When there is no sudo.
+pub fn command(args: &[OsString]) -> io::Result<Command> {
     let sudo = SUDO.map(Path::new).into_iter().find(|sudo| sudo.is_file());
     let sudo = sudo.ok_or_else(|| {
         let places = SUDO.join(", ");
         io::Error::other(format!("becoming root: there is no sudo ({places})"))
     })?;
-    let at = |error| io::Error::other(format!("becoming root: {}: {error}", sudo.display()));
     let program = program::path()?;
     // SAFETY: no handler is installed. Where the caller has children ignored
     // (it is inherited), the exit status of sudo would be lost.
     unsafe { signal(Signal::SIGCHLD, SigHandler::SigDfl) }?;
-    let mut child = program::clean(sudo)
+    let mut command = program::clean(sudo);
+    command
         .args(["-n", "--"])
         .arg(&program)
         .arg(marker())
         .args(program::wants_no_color().then_some(PLAIN))
         .args(args)
-        .stdin(Stdio::piped())
-        .spawn()
-        .map_err(at)?;
-    // Taken from the child, or `wait` would let go of it.
-    let lifeline = child.stdin.take();
-    let status = child.wait().map_err(at)?;
-    drop(lifeline);
-    status_of(status).ok_or_else(|| refused(&program))
+        .stdin(Stdio::piped());
+    Ok(command)
+}
+
+/// What the end of such a process means: the exit status of the command line.
+///
+/// # Errors
+/// When sudo does not let this user become root.
+pub fn ended(status: ExitStatus) -> io::Result<u8> {
+    match status_of(status) {
+        Some(status) => Ok(status),
+        None => Err(refused(&program::path()?)),
+    }
+}
+
+fn at_sudo(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("becoming root: sudo: {error}"))
 }
 
 fn marker() -> OsString {

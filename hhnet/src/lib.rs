@@ -6,7 +6,7 @@
 //! rules   cli · config · dhcp::{client, lease, routes, names} · status ·
 //!         diagnose · metrics · progress ·                             pure
 //!         xdp::{report, expected, xmit_hash, rates}
-//! world   main · elevate · client · watch · agent · session · journal ·
+//! world   main · elevate · client · watch · top · agent · session · journal ·
 //!         link · host · dhcp::socket · diagnose::{look, ping} · xdp   thin
 //! ```
 //! World may name rules and bytes; rules may name bytes and the plain data of
@@ -32,6 +32,7 @@ pub mod progress;
 pub mod runtime;
 pub mod session;
 pub mod status;
+pub mod top;
 pub mod watch;
 pub mod wire;
 pub mod xdp;

@@ -21,7 +21,7 @@ use hhnet::{
     diagnose::{Diagnosis, Facts, look},
     elevate, fault, log, metrics, offline, program, progress,
     status::Paint,
-    watch,
+    top, watch,
     wire::Frame,
     xdp::{dups::DupReport, report::FlowReport},
 };
@@ -59,7 +59,10 @@ fn run(args: Vec<OsString>) -> io::Result<u8> {
     match verb {
         Verb::Agent(flags) => run_agent(&flags),
         Verb::Getvips => offline::vips().and_then(|vips| answer(&vips)),
+        // Its terminal is the user's; what needs root, it starts itself.
+        Verb::Top(flags) if !flags.feed => top::run(paint()),
         _ if !is_root => elevate::call(&args),
+        Verb::Top(_) => top::feed(),
         Verb::Status(flags) if flags.watch => watch::status::run(&args, flags.json, paint()),
         Verb::Status(flags) => show_status(flags),
         Verb::Diagnose(flags) => diagnose(flags),

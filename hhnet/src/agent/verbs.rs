@@ -69,7 +69,9 @@ impl Agent {
             Verb::Flows(flows) => self.show_flows(flows, reply).await,
             Verb::Dups(dups) => self.show_dups(&dups, &reply).await,
             // Done by the command itself.
-            Verb::Getvips | Verb::Agent(_) => reply.fail("not a question for the agent"),
+            Verb::Getvips | Verb::Top(_) | Verb::Agent(_) => {
+                reply.fail("not a question for the agent")
+            }
         }
     }
 

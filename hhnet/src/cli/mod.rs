@@ -101,6 +101,9 @@ pub enum Verb {
     /// Say which frames came twice, and why
     #[command(override_usage = "hhnet dups [--json] [--watch]")]
     Dups(Dups),
+    /// Show members, flows and duplicates live, a page that keys change
+    #[command(override_usage = "hhnet top")]
+    Top(Top),
     /// Hold leases and counters; started by the other commands when needed
     #[command(
         hide = true,
@@ -120,6 +123,7 @@ impl Verb {
             | Verb::Metrics
             | Verb::Flows(_)
             | Verb::Dups(_)
+            | Verb::Top(_)
             | Verb::Agent(_) => false,
         }
     }
@@ -138,6 +142,7 @@ impl Verb {
             | Verb::Metrics
             | Verb::Flows(_)
             | Verb::Dups(_)
+            | Verb::Top(_)
             | Verb::Agent(_) => None,
         }
     }
@@ -305,6 +310,14 @@ pub struct Status {
     /// Show it anew each second, until interrupted
     #[arg(long)]
     pub watch: bool,
+}
+
+/// `hhnet top`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Top {
+    /// Write the facts to stdout instead, for the process that shows them
+    #[arg(long, hide = true)]
+    pub feed: bool,
 }
 
 /// `hhnet agent [--foreground [--config=FILE]]`

@@ -61,6 +61,7 @@ fn check(verb: &Verb) -> Result<(), String> {
         | Verb::Metrics
         | Verb::Flows(_)
         | Verb::Dups(_)
+        | Verb::Top(_)
         | Verb::Agent(_) => Ok(()),
     }
 }

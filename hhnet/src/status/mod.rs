@@ -14,7 +14,7 @@
 mod facts;
 mod lacp;
 mod text;
-mod words;
+pub(crate) mod words;
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 

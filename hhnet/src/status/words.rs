@@ -100,7 +100,7 @@ pub(super) fn program_text(program: &Program) -> String {
     }
 }
 
-pub(super) fn dhcp_text(dhcp: &Dhcp, paint: Paint) -> String {
+pub(crate) fn dhcp_text(dhcp: &Dhcp, paint: Paint) -> String {
     let news = if dhcp.state == "BOUND" {
         News::Good
     } else {
@@ -162,7 +162,7 @@ pub(super) fn duplicates_text(all: &Compared, paint: Paint) -> String {
 }
 
 /// `10 Gbit/s`
-pub(super) fn speed(mbps: u32) -> String {
+pub(crate) fn speed(mbps: u32) -> String {
     match mbps {
         1000.. if mbps.is_multiple_of(1000) => format!("{} Gbit/s", mbps / 1000),
         _ => format!("{mbps} Mbit/s"),

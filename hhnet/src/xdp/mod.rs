@@ -22,7 +22,7 @@ pub mod report;
 mod slots;
 mod spread;
 mod table;
-mod text;
+pub(crate) mod text;
 pub mod xmit_hash;
 
 use std::{

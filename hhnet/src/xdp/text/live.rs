@@ -79,7 +79,7 @@ fn rate(rate: Option<Rate>) -> [String; 2] {
 }
 
 /// Three digits or four, and the unit's prefix.
-fn scaled(amount: u64) -> String {
+pub(crate) fn scaled(amount: u64) -> String {
     let mut amount = amount as f64;
     for prefix in ["", "k", "M", "G"] {
         if amount < 999.95 {

@@ -2,7 +2,7 @@
 //! `hhnet flows` as text.
 
 pub(crate) mod columns;
-mod live;
+pub(crate) mod live;
 mod policy;
 pub(crate) mod words;
 
@@ -63,7 +63,8 @@ const FLOW_COLUMNS: [Column; 10] = [
     ("INFO", false),
 ];
 
-fn flow_row(flow: &Flow) -> [String; 10] {
+/// What a flow is, and its counters.
+pub(crate) fn flow_row(flow: &Flow) -> [String; 10] {
     let (source_port, destination_port, info) = match flow.transport {
         Transport::Ports {
             source_port,
