@@ -18,6 +18,7 @@
 //! | `wire`      | a cable that loses, repeats, delays and damages                |
 //! | `monitor`   | every change of addresses and routes, as it happens            |
 //! | `xdp`       | an XDP program that is not hhnet's                             |
+//! | `screen`    | a terminal, and what somebody in front of it sees              |
 //! | `service`   | hhnet as its unit starts it, without systemd                   |
 //! | `story`     | the demo, as a user would type it                              |
 //! | `sudo`      | who may become root, on one machine alone                      |
@@ -41,6 +42,7 @@ pub mod namespace;
 pub mod netlink;
 pub mod packet;
 pub mod process;
+pub mod screen;
 pub mod service;
 pub mod story;
 pub mod sudo;

@@ -12,6 +12,7 @@ mod getvips;
 mod point_to_point;
 mod progress;
 mod status;
+mod top;
 mod unit;
 mod usage;
 mod watch;

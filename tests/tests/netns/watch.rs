@@ -19,13 +19,13 @@ use serde_json::Value;
 const SOON: Duration = Duration::from_secs(3);
 
 /// A server that leases an address and counts. Dropped in this order.
-struct Lab {
-    server: Host,
+pub(crate) struct Lab {
+    pub(crate) server: Host,
     _dhcp: Daemon,
     _segment: Segment,
 }
 
-fn counting() -> Lab {
+pub(crate) fn counting() -> Lab {
     let segment = Segment::new();
     let dhcp = segment.serve(hhnet_tests::dhcp::Software::Dnsmasq, &Segment::pool());
     let server = segment.server();

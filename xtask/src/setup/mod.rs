@@ -40,6 +40,7 @@ const LAB_PACKAGES: &[&str] = &[
     "strace",
     "sudo",
     "tcpdump",
+    "tmux",
     "xz-utils",
     "zstd",
 ];

@@ -20,8 +20,8 @@ use crate::{
         report::Direction,
         text::{
             columns::{Column, table},
-            flow_row,
             live::scaled,
+            words::summary,
         },
     },
 };
@@ -209,18 +209,15 @@ fn condition(port: &Port, paint: Paint) -> Style {
     }
 }
 
-/// Rates come first: addresses of IPv6 are long.
-const FLOW: [Column; 10] = [
+/// What a flow is comes last: addresses of IPv6 are long.
+const FLOW: [Column; 7] = [
     ("BITS/S", true),
     ("PACKETS/S", true),
     ("DUPS", true),
     ("MEMBER", false),
     ("DIR", false),
     ("VLAN", true),
-    ("PROTO", false),
-    ("SOURCE", false),
-    ("DESTINATION", false),
-    ("INFO", false),
+    ("FLOW", false),
 ];
 
 /// Flows, the busiest first.
@@ -231,32 +228,16 @@ pub(super) fn flows(facts: &Facts, view: &View) -> Rows {
     }
     flows.sort_by_key(|flow| view.flows.key(flow));
     let rows = flows.iter().map(|flow| {
-        let [
-            member,
-            dir,
-            vlan,
-            proto,
-            source,
-            destination,
-            _,
-            _,
-            dups,
-            info,
-        ] = flow_row(flow);
         let bits = flow.rate.map(|rate| scaled(rate.bits_per_second));
         let packets = flow.rate.map(|rate| scaled(rate.packets_per_second));
-        let [bits, packets] = [bits, packets].map(or_dash);
         [
-            bits,
-            packets,
-            dups,
-            member,
-            dir,
-            vlan,
-            proto,
-            source,
-            destination,
-            info,
+            or_dash(bits),
+            or_dash(packets),
+            flow.duplicates.number().to_string(),
+            flow.member.clone(),
+            flow.direction.to_string(),
+            or_dash(flow.vlan.map(|vlan| vlan.to_string())),
+            summary(flow.protocol, flow.source, flow.destination, flow.transport),
         ]
     });
     Rows::new(&table(&FLOW, rows), |_| Style::new())

@@ -187,10 +187,10 @@ MEMBER  LINK       LACP               IN   OUT  SHARE  DUPS
 enp2s1  10 Gbit/s  distributing     9.6M  8.0k      -     3
 enp2s2  10 Gbit/s  no LACPDU heard     0     -      -     3
  1 Members   2 Flows   3 Duplicates  3 flows, by bits
-BITS/S  PACKETS/S  DUPS  MEMBER  DIR  VLAN  PROTO  SOURCE      DESTINATION  INFO
-  9.6M       1.2k     0  enp2s2  in   1001  udp    10.0.1.1:2  10.0.1.10:9
-  4.0k          5     0  enp2s1  in   1001  udp    10.0.1.1:1  10.0.1.10:9
-   100       2.0k     0  enp2s1  in   1001  udp    10.0.1.1:3  10.0.1.10:9
+BITS/S  PACKETS/S  DUPS  MEMBER  DIR  VLAN  FLOW
+  9.6M       1.2k     0  enp2s2  in   1001  udp 10.0.1.1:2 to 10.0.1.10:9
+  4.0k          5     0  enp2s1  in   1001  udp 10.0.1.1:1 to 10.0.1.10:9
+   100       2.0k     0  enp2s1  in   1001  udp 10.0.1.1:3 to 10.0.1.10:9
 ";
     let page = shown(Some(&facts()), &View::default(), 80, 24);
     let (page, keys) = page.trim_end().rsplit_once('\n').unwrap();

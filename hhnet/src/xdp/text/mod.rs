@@ -63,8 +63,7 @@ const FLOW_COLUMNS: [Column; 10] = [
     ("INFO", false),
 ];
 
-/// What a flow is, and its counters.
-pub(crate) fn flow_row(flow: &Flow) -> [String; 10] {
+fn flow_row(flow: &Flow) -> [String; 10] {
     let (source_port, destination_port, info) = match flow.transport {
         Transport::Ports {
             source_port,
