@@ -24,6 +24,7 @@ mod expect;
 mod life;
 mod make;
 mod narrate;
+mod news;
 mod programs;
 mod show;
 mod steps;
@@ -45,6 +46,7 @@ use self::{
     connection::{Call, Reply},
     ends::Ends,
     life::listen,
+    news::News,
     programs::Programs,
     wait::{Aggregation, Outcome},
 };
@@ -69,6 +71,10 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// starts distributing.
 const POLL: Duration = Duration::from_millis(50);
 
+/// How often members are looked at otherwise: the kernel reports neither a new partner
+/// nor that a member churns.
+const GLANCE: Duration = Duration::from_secs(5);
+
 /// Something for the agent to do.
 enum Message {
     /// A command has come in.
@@ -92,6 +98,8 @@ struct Agent {
     programs: Programs,
     /// Members of bonds, by index, with the bond and what LACP made of them.
     ports: BTreeMap<u32, (Option<u32>, PortState)>,
+    /// What the log has said of them.
+    news: News,
     /// When the ports that a bond sends by have last changed, by its index.
     changed: BTreeMap<u32, Duration>,
     /// Bonds whose members have programs, by their index, and which sort.
@@ -135,6 +143,7 @@ pub async fn run(declared: Option<Vec<Line>>) -> Result<(), StartError> {
         sessions: Vec::new(),
         programs: Programs::default(),
         ports: BTreeMap::new(),
+        news: News::default(),
         changed: BTreeMap::new(),
         counted: BTreeMap::new(),
         newcomers: Vec::new(),
@@ -190,6 +199,8 @@ impl Agent {
         tokio::pin!(patience);
         let mut poll = tokio::time::interval(POLL);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut glance = tokio::time::interval(GLANCE);
+        glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 message = inbox.recv() => {
@@ -202,6 +213,7 @@ impl Agent {
                     None => { warn!("no more link events"); break }
                 },
                 _ = poll.tick(), if self.is_converging() => self.look_around().await,
+                _ = glance.tick(), if !self.ports.is_empty() => self.look_around().await,
                 () = ends.one() => self.terminate().await,
                 () = &mut patience, if !asked && self.may_leave(true) => break,
             }

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::{Agent, expect::role, wait::Aggregation};
 use crate::{
     clock, host,
-    link::{Device, Event, PortState},
+    link::{self, Device, Event, PortState},
     session::{self, Order, Session},
 };
 
@@ -17,14 +17,24 @@ impl Agent {
     pub(super) async fn witness(&mut self, event: Event) {
         match event {
             Event::Link(device) => {
+                let is_member = device.port.is_some() || self.ports.contains_key(&device.index);
                 self.link_changed(&device);
                 self.count_newcomers().await;
+                if is_member {
+                    self.tell_news().await;
+                }
             }
-            Event::LinkGone { index } => self.link_gone(index),
+            Event::LinkGone { index } => {
+                let was_member = self.ports.contains_key(&index);
+                self.link_gone(index);
+                if was_member {
+                    self.tell_news().await;
+                }
+            }
             Event::AddressGone { index, address } => {
-                self.tell(index, Order::AddressGone(address));
+                self.order(index, Order::AddressGone(address));
             }
-            Event::RouteGone { index, to } => self.tell(index, Order::RouteGone(to)),
+            Event::RouteGone { index, to } => self.order(index, Order::RouteGone(to)),
             Event::Missed => {
                 warn!("link events were lost");
                 self.look_around().await;
@@ -44,7 +54,7 @@ impl Agent {
     /// Does what others on this machine ask for, who do not know us.
     pub(super) fn heed(&self, event: host::Event) {
         match event {
-            host::Event::Reconfigured { index } => self.tell(index, Order::StartAnew),
+            host::Event::Reconfigured { index } => self.order(index, Order::StartAnew),
             host::Event::ServiceCame => {
                 for session in &self.sessions {
                     session.order(Order::TellServers);
@@ -53,21 +63,37 @@ impl Agent {
         }
     }
 
-    fn tell(&self, index: u32, order: Order) {
+    fn order(&self, index: u32, order: Order) {
         for session in self.sessions.iter().filter(|s| s.device.index == index) {
             session.order(order);
         }
     }
 
-    /// Looks at all links, at the start and when events were lost.
+    /// Looks at all links: at the start, when events were lost, and where the kernel
+    /// reports nothing.
     pub(super) async fn look_around(&mut self) {
         match self.links.devices().await {
             Ok(devices) => {
                 self.see(&devices);
+                self.tell(&devices);
                 self.count_newcomers().await;
             }
             Err(error) => warn!("{error}"),
         }
+    }
+
+    /// Has the log say what has become of members, by what they are now: the event that
+    /// they have changed may be older than what was told last.
+    async fn tell_news(&mut self) {
+        match self.links.devices().await {
+            Ok(devices) => self.tell(&devices),
+            Err(error) => warn!("{error}"),
+        }
+    }
+
+    fn tell(&mut self, devices: &[Device]) {
+        let lines = self.news.since(devices, &link::nics(devices));
+        lines.iter().for_each(|line| info!("{line}"));
     }
 
     /// Takes note of how all links are now.
@@ -105,21 +131,9 @@ impl Agent {
             |(_, port): &(Option<u32>, PortState)| port.distributing().then_some(port.aggregator);
         let new = (device.master, port);
         let (was, is) = (old.as_ref().and_then(path), path(&new));
-        if was != is {
-            info!(
-                "{}: aggregator {:?}, {}",
-                device.name,
-                new.1.aggregator,
-                if new.1.distributing() {
-                    "collecting and distributing"
-                } else {
-                    "not in use"
-                }
-            );
-            // A path that has closed is no news for who waits for an answer.
-            if is.is_some() {
-                self.path_changed(device.master);
-            }
+        // A path that has closed is no news for who waits for an answer.
+        if was != is && is.is_some() {
+            self.path_changed(device.master);
         }
         self.ports.insert(device.index, new);
         self.count_ports();

@@ -236,6 +236,18 @@ impl Leaf {
             .ip_batch(&format!("link set {port} master br0"));
     }
 
+    /// Has LACP toward server-`server` speak as another system, as after a switch was
+    /// replaced.
+    pub fn rename(&self, server: u8, system: &str) {
+        let lag = lag_name(server);
+        // The kernel changes it of a bond that is down only.
+        self.namespace.ip_batch(&format!(
+            "link set {lag} down
+             link set {lag} type bond ad_actor_system {system}
+             link set {lag} up"
+        ));
+    }
+
     /// Undoes [`Leaf::cut`].
     pub fn mend(&self, server: u8, nic: u8) {
         self.namespace

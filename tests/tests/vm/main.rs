@@ -11,6 +11,7 @@ mod diagnose;
 mod fabric;
 mod foreground;
 mod lease;
+mod log;
 mod routes;
 mod sharing;
 mod vlan;

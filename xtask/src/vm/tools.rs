@@ -22,6 +22,8 @@ const TOOLS: &[&str] = &[
     // the network and the kernel
     "bridge", "dmesg", "dnsmasq", "ethtool", "ip", "kmod", "mount", "nsenter", "ping", "ss", "strace", "sysctl", "tc",
     "tcpdump", "umount", "unshare",
+    // who looks at a screen
+    "tmux",
 ];
 
 /// Files of the host's packages that the tools read.
