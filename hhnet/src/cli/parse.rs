@@ -3,7 +3,10 @@
 
 use std::ffi::OsString;
 
-use clap::{Parser, error::ErrorKind};
+use clap::{
+    Command, Parser,
+    error::{ContextKind, ErrorKind},
+};
 
 use super::{Cli, Verb, command, is_host};
 
@@ -66,15 +69,26 @@ fn check(verb: &Verb) -> Result<(), String> {
     }
 }
 
+/// A command that is none, and the one that may have been meant.
+fn unknown(command: &mut Command, error: &clap::Error) -> String {
+    let said = |kind| error.get(kind).map(ToString::to_string);
+    let word = said(ContextKind::InvalidSubcommand).unwrap_or_default();
+    let meant = said(ContextKind::SuggestedSubcommand);
+    let meant = meant.map_or_else(String::new, |verb| format!("; did you mean {verb}?"));
+    let usage = command.render_usage();
+    format!("Error: there is no command {word}{meant}\n{usage}, hhnet --help lists them\n")
+}
+
 /// Turns clap's several lines into the one line a tired operator reads.
 fn refusal(args: &[OsString], error: &clap::Error) -> Refusal {
     let mut command = command();
     match error.kind() {
         ErrorKind::DisplayVersion => Refusal::Version(error.to_string()),
         ErrorKind::DisplayHelp => Refusal::Usage(error.to_string()),
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-        | ErrorKind::MissingSubcommand
-        | ErrorKind::InvalidSubcommand => Refusal::Usage(command.render_help().to_string()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            Refusal::Usage(command.render_help().to_string())
+        }
+        ErrorKind::InvalidSubcommand => Refusal::Usage(unknown(&mut command, error)),
         ErrorKind::MissingRequiredArgument => {
             let verb = args
                 .get(1)
@@ -93,10 +107,13 @@ fn refusal(args: &[OsString], error: &clap::Error) -> Refusal {
             let mut lines = text.lines();
             let line = lines.next().unwrap_or_default();
             // Of the others, only what would have been right.
-            let allowed = lines
-                .map(str::trim)
-                .find(|line| line.starts_with("[possible values"))
-                .map_or_else(String::new, |values| format!(" {values}"));
+            let allowed = lines.map(str::trim).find_map(|line| {
+                let values = line.starts_with("[possible values");
+                let similar = line.strip_prefix("tip: a similar");
+                let similar = similar.map(|similar| format!("; a similar{similar}"));
+                values.then(|| format!(" {line}")).or(similar)
+            });
+            let allowed = allowed.unwrap_or_default();
             let line = line.trim_start_matches("error: ");
             Refusal::Usage(format!("Error: {line}{allowed}\n"))
         }

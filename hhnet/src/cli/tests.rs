@@ -154,6 +154,23 @@ fn a_bad_value_gets_one_line_that_names_it_and_what_is_allowed() {
     }
 }
 
+#[test]
+fn what_was_meant_is_guessed() {
+    assert_eq!(
+        complaint("bnod 1001 layer2 enp2s1"),
+        "Error: there is no command bnod; did you mean bond?\n\
+         Usage: hhnet <COMMAND>, hhnet --help lists them\n"
+    );
+    assert_eq!(
+        complaint("xyz"),
+        "Error: there is no command xyz\nUsage: hhnet <COMMAND>, hhnet --help lists them\n"
+    );
+    assert_eq!(
+        complaint("vlan 1001 enp2s1 --timout=20"),
+        "Error: unexpected argument '--timout' found; a similar argument exists: '--timeout'\n"
+    );
+}
+
 /// A terminal of 24 lines and 80 columns, with a line for the prompt.
 #[test]
 fn the_help_fits_a_screen_and_begins_with_what_people_need() {

@@ -84,6 +84,7 @@ impl Links {
             New::Exclusive,
         )
         .await
+        .map_err(|error| error.needing("bonding"))
     }
 
     /// `ip link set MEMBER down; ip link set MEMBER master BOND`

@@ -41,12 +41,25 @@ use crate::fault;
 
 /// What went wrong with a request to the kernel, and at which step.
 #[derive(Debug, thiserror::Error)]
-#[error("{step}: {error}{}", Detail(.detail))]
+#[error("{step}: {}{}", Words(.error), Detail(.detail))]
 pub struct LinkError {
     step: String,
     error: io::Error,
     /// The kernel's own explanation (extended acknowledgement), where it gave one.
     detail: Option<String>,
+}
+
+/// An error without its number, which tells people nothing more.
+struct Words<'a>(&'a io::Error);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        f.write_str(
+            text.split_once(" (os error ")
+                .map_or(&*text, |(words, _)| words),
+        )
+    }
 }
 
 struct Detail<'a>(&'a Option<String>);
@@ -74,6 +87,16 @@ impl LinkError {
             error: message.to_io(),
             detail: extended_ack(&message.header),
         }
+    }
+
+    /// Of adding a link of a kind that a module has: the kernel without it knows no more
+    /// than that the operation is not supported.
+    fn needing(self, module: &str) -> Self {
+        let detail = match self.errno() {
+            Some(libc::EOPNOTSUPP) => Some(format!("this kernel has no module {module}")),
+            _ => self.detail,
+        };
+        LinkError { detail, ..self }
     }
 
     /// The error number, `EEXIST` and so on.
@@ -270,6 +293,25 @@ mod tests {
         bytes.extend([10, 0, 1, 0]);
         bytes.extend(b"nope!\0\0\0");
         assert_eq!(extended_ack(&bytes).as_deref(), Some("nope!"));
+    }
+
+    #[test]
+    fn an_error_is_told_in_words() {
+        let refused = |number, detail: Option<&str>| LinkError {
+            step: "adding vlan 5 to lo".into(),
+            error: io::Error::from_raw_os_error(number),
+            detail: detail.map(str::to_owned),
+        };
+        assert_eq!(
+            refused(libc::ENODEV, None).needing("8021q").to_string(),
+            "adding vlan 5 to lo: No such device"
+        );
+        let unknown = refused(libc::EOPNOTSUPP, Some("Unknown device type"));
+        assert_eq!(
+            unknown.needing("8021q").to_string(),
+            "adding vlan 5 to lo: Operation not supported: \
+             this kernel has no module 8021q"
+        );
     }
 
     #[test]

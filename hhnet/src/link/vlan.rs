@@ -18,5 +18,6 @@ impl Links {
         let step = format!("adding vlan {id} to {}", parent.name);
         self.add(step, RouteNetlinkMessage::NewLink(message), New::Exclusive)
             .await
+            .map_err(|error| error.needing("8021q"))
     }
 }

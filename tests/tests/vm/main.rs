@@ -14,6 +14,7 @@ mod lease;
 mod log;
 mod routes;
 mod sharing;
+mod top;
 mod vlan;
 mod xdp;
 
