@@ -5,7 +5,7 @@
 //! bytes   wire · dhcp::{packet, arp, request, reply} · hhnet_ebpf      pure
 //! rules   cli · config · dhcp::{client, lease, routes, names} · status ·
 //!         diagnose · metrics · progress ·                             pure
-//!         xdp::{report, expected, xmit_hash, rates}
+//!         xdp::{report, expected, xmit_hash, rates} · top::{view, draw}
 //! world   main · elevate · client · watch · top · agent · session · journal ·
 //!         link · host · dhcp::socket · diagnose::{look, ping} · xdp   thin
 //! ```

@@ -141,6 +141,28 @@ fn it_goes_on_over_agents() {
     expect_restored(&screen, &lab.server);
 }
 
+/// One that is there and says nothing is named; with it the facts come back.
+#[test]
+fn it_tells_of_an_agent_that_does_not_answer() {
+    let lab = counting();
+    let screen = Screen::of_root(lab.server.namespace(), 80, 24);
+    start(&screen);
+    screen.expect("an agent", |text| text.contains("agent 0."));
+    let all = lab.server.namespace().processes();
+    let agent = all.iter().find(|p| p.cmdline.ends_with("hhnet agent"));
+    let agent = Pid::from_raw(agent.expect("it is running").pid);
+    kill(agent, Signal::SIGSTOP).expect("it is running");
+    screen.expect("the trouble", |text| {
+        text.contains(&format!(
+            "no news: the agent, process {agent}, does not answer"
+        ))
+    });
+    kill(agent, Signal::SIGCONT).expect("it is there");
+    screen.expect("news", |text| !text.contains("no news"));
+    screen.press("q");
+    expect_restored(&screen, &lab.server);
+}
+
 /// A user's keys reach it, whatever sudo does with terminals.
 #[test]
 fn a_user_has_the_same_by_sudo() {

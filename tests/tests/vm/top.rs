@@ -27,10 +27,8 @@ fn top_shows_a_bond_and_its_flows() {
             && has(&["k", "1001", "icmp 10.0.1.10 to 10.0.1.1"])
             && has(&["bond0.1001", "10.0.1.10/24", "BOUND"])
     });
-    eprintln!("{}", screen.text()); // SHOT
     screen.press("1");
     screen.expect("the partner", |text| text.contains("0a:0a:0a:0a:0a:0a"));
-    eprintln!("{}", screen.text()); // SHOT
     screen.press("q");
     screen.expect("the end", |text| text.contains("status 0"));
 }

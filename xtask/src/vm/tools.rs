@@ -27,7 +27,12 @@ const TOOLS: &[&str] = &[
 ];
 
 /// Files of the host's packages that the tools read.
-const DATA: &[&str] = &["/etc/iproute2", "/etc/protocols", "/lib/terminfo"];
+const DATA: &[&str] = &[
+    "/etc/iproute2",
+    "/etc/protocols",
+    "/lib/terminfo",
+    "/usr/lib/locale/C.utf8",
+];
 
 /// Users that dnsmasq and tcpdump change to.
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\n\
