@@ -87,9 +87,9 @@ pub(super) fn pack(dir: &Path) -> Result<PathBuf> {
     })
 }
 
-/// Changes whenever one of the programs does.
+/// Changes whenever one of the programs does, or the list of the other files.
 fn stamp(programs: &BTreeSet<PathBuf>) -> Result<String> {
-    let mut stamp = String::new();
+    let mut stamp = DATA.join("\n") + "\n";
     for program in programs {
         let about = program
             .metadata()
