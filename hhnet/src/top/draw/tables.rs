@@ -69,21 +69,24 @@ pub(super) enum Detail {
     Full,
 }
 
-const MEMBER: [Column; 7] = [
+const MEMBER: [Column; 6] = [
     ("MEMBER", false),
     ("LINK", false),
     ("LACP", false),
     ("IN", true),
     ("OUT", true),
     ("SHARE", true),
-    ("DUPS", true),
 ];
 
-/// What follows in full. The most useful is first: a terminal may be narrow.
-const MORE: [Column; 5] = [
-    ("PACKETS/S", true),
+/// What follows in brief.
+const DUPS: [Column; 1] = [("DUPS", true)];
+
+/// What follows in full. Of eighty columns the partner still has some.
+const MORE: [Column; 6] = [
     ("PARTNER", false),
+    ("PACKETS/S", true),
     ("PROGRAMS", false),
+    ("DUPS", true),
     ("FAILED", true),
     ("BOND", false),
 ];
@@ -104,9 +107,16 @@ pub(super) fn members(facts: &Facts, view: &View, paint: Paint, detail: Detail) 
     if ports.is_empty() {
         return Rows::empty("no bond, and nothing is counted");
     }
-    let rows = ports.iter().map(|(port, _)| brief(facts, port));
+    let rows = ports.iter().map(|(port, _)| member(facts, port));
     let text = match detail {
-        Detail::Brief => table(&MEMBER, rows),
+        Detail::Brief => {
+            let more = ports.iter().map(|(port, _)| [copies(port)]);
+            let columns: [Column; 7] = joined(MEMBER, DUPS);
+            table(
+                &columns,
+                rows.zip(more).map(|(row, more)| joined(row, more)),
+            )
+        }
         Detail::Full => {
             let more = ports.iter().map(|(port, bond)| more(facts, port, bond));
             let columns: [Column; 12] = joined(MEMBER, MORE);
@@ -127,7 +137,7 @@ fn joined<T, const N: usize, const M: usize, const ALL: usize>(a: [T; N], b: [T;
         .unwrap_or_else(|_| unreachable!("N and M cells"))
 }
 
-fn brief(facts: &Facts, port: &Port) -> [String; 7] {
+fn member(facts: &Facts, port: &Port) -> [String; 6] {
     let bits =
         rates(facts, port).map(|rate| or_dash(rate.map(|rate| scaled(rate.bits_per_second))));
     let [received, sent] = bits;
@@ -139,8 +149,6 @@ fn brief(facts: &Facts, port: &Port) -> [String; 7] {
         [None, None] => "-".to_owned(),
         [received, sent] => format!("{}/{}", or_dash(received), or_dash(sent)),
     };
-    let copies = port.duplicates.as_ref();
-    let copies = copies.map(|d| (d.copies() + d.answered_again).to_string());
     [
         port.name.clone(),
         link(port),
@@ -148,20 +156,25 @@ fn brief(facts: &Facts, port: &Port) -> [String; 7] {
         received,
         sent,
         share,
-        or_dash(copies),
     ]
 }
 
-fn more(facts: &Facts, port: &Port, bond: &str) -> [String; 5] {
+fn copies(port: &Port) -> String {
+    let all = port.duplicates.as_ref();
+    or_dash(all.map(|all| (all.copies() + all.answered_again).to_string()))
+}
+
+fn more(facts: &Facts, port: &Port, bond: &str) -> [String; 6] {
     let packets = rates(facts, port).map(|rate| rate.map(|rate| scaled(rate.packets_per_second)));
     let [received, sent] = packets.map(or_dash);
     let programs = port.programs.iter().map(|program| program.mode.to_string());
     let programs: Vec<String> = programs.collect();
     let lacp = port.lacp.as_ref();
     [
-        format!("{received}/{sent}"),
         or_dash(lacp.and_then(|lacp| lacp.partner_mac.clone())),
+        format!("{received}/{sent}"),
         or_dash(Some(programs.join("/")).filter(|programs| !programs.is_empty())),
+        copies(port),
         or_dash(lacp.map(|lacp| lacp.failures.to_string())),
         bond.to_owned(),
     ]

@@ -217,7 +217,10 @@ fn members_with_all_that_is_known() {
     };
     let page = shown(Some(&facts()), &view, 140, 24);
     assert!(page.contains("1.2k/10"), "{page}");
-    assert!(page.contains("0a:0a:0a:0a:0a:0a  native/tcx"), "{page}");
+    assert!(page.contains("0a:0a:0a:0a:0a:0a"), "{page}");
+    assert!(page.contains("native/tcx"), "{page}");
+    let narrow = shown(Some(&facts()), &view, 80, 24);
+    assert!(narrow.contains("0a:0a:0a:0a:0a:0a"), "{narrow}");
     assert_eq!(page.matches("MEMBER").count(), 1, "no strip above:\n{page}");
 }
 
