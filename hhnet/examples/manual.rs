@@ -39,6 +39,10 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
                 "Links, LACP, leases and programs, on one screen.",
             ),
             ("hhnet top", "The same and the busiest flows, live."),
+            (
+                "hhnet diagnose",
+                "Why there is no address, and what to do next.",
+            ),
             ("hhnet dups", "Which frames came twice, and why."),
         ],
     ),
@@ -132,6 +136,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("dups", &["hhnet dups", "hhnet dups --json --watch"]),
+    ("diagnose", &["hhnet diagnose", "hhnet diagnose --json"]),
     ("metrics", &["hhnet metrics"]),
     ("status", &["hhnet status"]),
     ("top", &["hhnet top"]),
