@@ -63,7 +63,7 @@ fn run(args: Vec<OsString>) -> io::Result<u8> {
         Verb::Status(flags) if flags.watch => watch::status::run(&args, flags.json, paint()),
         Verb::Status(flags) => show_status(flags),
         Verb::Diagnose(flags) => diagnose(flags),
-        Verb::Metrics => show_metrics(&args),
+        Verb::Metrics(_) => show_metrics(&args),
         Verb::Flows(flows) if flows.watch => watch::flows::run(&args, &flows),
         Verb::Flows(flows) => show_flows(&args, &flows),
         Verb::Dups(dups) if dups.watch => watch::dups::run(&args, &dups),

@@ -25,6 +25,7 @@ mod life;
 mod make;
 mod narrate;
 mod programs;
+mod scrape;
 mod show;
 mod steps;
 mod undo;
@@ -46,11 +47,13 @@ use self::{
     ends::Ends,
     life::listen,
     programs::Programs,
+    scrape::Exposed,
     wait::{Aggregation, Outcome},
 };
 use crate::{
     cli,
     config::Line,
+    exporter,
     host::{self, Host},
     journal::Journal,
     link::{Device, Events, Links, PortState},
@@ -81,6 +84,8 @@ enum Message {
     Loaded(Result<Box<crate::xdp::Programs>, crate::xdp::XdpError>),
     /// Somebody else on this machine has done something.
     Host(host::Event),
+    /// Somebody reads the metrics.
+    Scrape(exporter::Scrape),
 }
 
 /// A running agent.
@@ -90,6 +95,7 @@ struct Agent {
     journal: Journal,
     sessions: Vec<Session>,
     programs: Programs,
+    exposed: Exposed,
     /// Members of bonds, by index, with the bond and what LACP made of them.
     ports: BTreeMap<u32, (Option<u32>, PortState)>,
     /// When the ports that a bond sends by have last changed, by its index.
@@ -134,6 +140,7 @@ pub async fn run(declared: Option<Vec<Line>>) -> Result<(), StartError> {
         journal: Journal::open(Path::new(runtime::JOURNAL)),
         sessions: Vec::new(),
         programs: Programs::default(),
+        exposed: Exposed::default(),
         ports: BTreeMap::new(),
         changed: BTreeMap::new(),
         counted: BTreeMap::new(),
@@ -194,7 +201,7 @@ impl Agent {
             tokio::select! {
                 message = inbox.recv() => {
                     let Some(message) = message else { break };
-                    asked |= !matches!(message, Message::Host(_));
+                    asked |= !matches!(message, Message::Host(_) | Message::Scrape(_));
                     self.handle(message).await;
                 }
                 event = events.next() => match event {
@@ -215,6 +222,7 @@ impl Agent {
                 self.farewell.drain(..).for_each(|reply| reply.exit(0));
             }
         }
+        self.exposed.close().await;
         self.programs.detach();
         self.farewell
     }
@@ -252,6 +260,7 @@ impl Agent {
                 self.look_around().await;
             }
             Message::Host(event) => self.heed(event),
+            Message::Scrape(scrape) => self.answer_scrape(scrape),
         }
     }
 

@@ -5,6 +5,7 @@ use super::{Agent, connection::Reply, expect::expect};
 use crate::{
     cli::{self, Dups, Flows, IfName},
     clock, diagnose,
+    exporter::Scrape,
     link::{self, Device, LinkError},
     metrics,
     session::Report,
@@ -92,6 +93,13 @@ impl Agent {
         let age = clock::now().saturating_sub(self.born);
         reply.answer(metrics::render(Some(age), &self.reports(), clock::now()).trim_end());
         reply.exit(0);
+    }
+
+    pub(super) fn answer_scrape(&self, scrape: Scrape) {
+        let age = clock::now().saturating_sub(self.born);
+        let _ = scrape
+            .reply
+            .send(metrics::render(Some(age), &self.reports(), clock::now()));
     }
 
     /// Reads what was counted, and lets another task, which may take its time to
