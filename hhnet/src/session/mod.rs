@@ -37,7 +37,7 @@ use crate::{
     cli::{ClientId, Exposure, LeaseFlags, Prefix, Xdp},
     clock,
     dhcp::{
-        client::{Client, Counters},
+        client::{Client, Counters, Milestones},
         lease::Lease,
     },
     host::Host,
@@ -112,6 +112,8 @@ pub struct Report {
     pub lease: Option<Lease>,
     /// What happened so far.
     pub counters: Counters,
+    /// How long the way to the lease took, step by step.
+    pub milestones: Milestones,
     /// What of the lease is not in force, for the user to know.
     pub remarks: Vec<String>,
 }
