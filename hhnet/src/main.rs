@@ -19,7 +19,7 @@ use hhnet::{
     clock,
     config::{self, Line},
     diagnose::{Diagnosis, Facts, look},
-    elevate, fault, log, metrics, offline, program, progress,
+    elevate, exporter, fault, log, metrics, offline, program, progress,
     status::Paint,
     watch,
     wire::Frame,
@@ -141,7 +141,16 @@ fn paint() -> Paint {
 fn show_metrics(args: &[OsString]) -> io::Result<u8> {
     match client::call_running(args, show)? {
         Some(status) => Ok(status),
-        None => answer(&metrics::render(None, &[], clock::now())),
+        None => {
+            let began = clock::now();
+            let facts = metrics::Facts {
+                status: &offline::status()?,
+                flows: None,
+                process: None,
+                took: clock::now().saturating_sub(began),
+            };
+            answer(&metrics::render(&facts, exporter::Format::Prometheus))
+        }
     }
 }
 

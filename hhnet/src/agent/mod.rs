@@ -260,7 +260,7 @@ impl Agent {
                 self.look_around().await;
             }
             Message::Host(event) => self.heed(event),
-            Message::Scrape(scrape) => self.answer_scrape(scrape),
+            Message::Scrape(scrape) => self.answer_scrape(scrape).await,
         }
     }
 

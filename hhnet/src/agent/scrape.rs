@@ -3,8 +3,15 @@
 
 use tracing::{info, warn};
 
-use super::{Agent, Message};
-use crate::{cli::Exposure, exporter::Exporter};
+use super::{Agent, Message, connection::Reply};
+use crate::{
+    cli::{self, Exposure},
+    clock,
+    exporter::{Exporter, Format, Scrape},
+    link::LinkError,
+    metrics::{Facts, Process, render},
+    xdp::report::{Choice, FlowReport},
+};
 
 /// Where metrics are served.
 #[derive(Default)]
@@ -45,6 +52,53 @@ impl Agent {
                 Some(format!("warning: no metrics at {address}: {error}"))
             }
         }
+    }
+}
+
+impl Agent {
+    /// Answers a reader on the network.
+    pub(super) async fn answer_scrape(&self, scrape: Scrape) {
+        match self.metrics(scrape.format, None).await {
+            // He may have gone.
+            Ok(text) => drop(scrape.reply.send(text)),
+            Err(error) => warn!("gathering metrics: {error}"),
+        }
+    }
+
+    /// Answers a command.
+    pub(super) async fn show_metrics(&self, flags: &cli::Metrics, reply: &Reply) {
+        match self.metrics(Format::Prometheus, flags.flows).await {
+            Ok(text) => {
+                reply.answer(text.trim_end());
+                reply.exit(0);
+            }
+            Err(error) => reply.fail(error),
+        }
+    }
+
+    /// The tables of flows are read only if flows are wanted: there may be many.
+    async fn metrics(&self, format: Format, flows: Option<usize>) -> Result<String, LinkError> {
+        let began = clock::now();
+        let status = self.status().await?;
+        let found = match (flows, self.programs.loaded_programs()) {
+            (Some(top), Some(programs)) => {
+                let choice = Choice {
+                    top: Some(top),
+                    ..Choice::default()
+                };
+                let flows = programs.flows().unwrap_or_default();
+                Some(FlowReport::new(Vec::new(), flows, &choice))
+            }
+            _ => None,
+        };
+        let process = Process::read();
+        let facts = Facts {
+            status: &status,
+            flows: found.as_ref().map(|r| (r.total_flows, &r.flows[..])),
+            process,
+            took: clock::now().saturating_sub(began),
+        };
+        Ok(render(&facts, format))
     }
 }
 

@@ -5,10 +5,7 @@ use super::{Agent, connection::Reply, expect::expect};
 use crate::{
     cli::{self, Dups, Flows, IfName},
     clock, diagnose,
-    exporter::Scrape,
     link::{self, Device, LinkError},
-    metrics,
-    session::Report,
     status::{Facts, Paint, Status},
     xdp::{
         Programs,
@@ -81,25 +78,6 @@ impl Agent {
             facts.duplicates = programs.duplicates(&facts.members, &[]).ok();
         }
         Ok(facts.status())
-    }
-
-    fn reports(&self) -> Vec<(&str, Report)> {
-        let all = self.sessions.iter();
-        all.map(|s| (s.device.name.as_str(), s.report.borrow().clone()))
-            .collect()
-    }
-
-    pub(super) fn show_metrics(&self, reply: &Reply) {
-        let age = clock::now().saturating_sub(self.born);
-        reply.answer(metrics::render(Some(age), &self.reports(), clock::now()).trim_end());
-        reply.exit(0);
-    }
-
-    pub(super) fn answer_scrape(&self, scrape: Scrape) {
-        let age = clock::now().saturating_sub(self.born);
-        let _ = scrape
-            .reply
-            .send(metrics::render(Some(age), &self.reports(), clock::now()));
     }
 
     /// Reads what was counted, and lets another task, which may take its time to

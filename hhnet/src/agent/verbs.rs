@@ -71,7 +71,7 @@ impl Agent {
             }
             Verb::Status(status) => self.show_status(status, &reply).await,
             Verb::Diagnose(_) => self.show_facts(&reply).await,
-            Verb::Metrics(_) => self.show_metrics(&reply),
+            Verb::Metrics(flags) => self.show_metrics(&flags, &reply).await,
             Verb::Flows(flows) => self.show_flows(flows, reply).await,
             Verb::Dups(dups) => self.show_dups(&dups, &reply).await,
             // Done by the command itself.

@@ -67,9 +67,14 @@ impl Dropped {
         })
     }
 
+    /// The names of all reasons in metrics.
+    pub fn reasons() -> impl Iterator<Item = &'static str> {
+        REASONS.iter().map(|(_, name)| *name)
+    }
+
     /// Each reason's name in metrics, and its count.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        REASONS.iter().map(|(_, name)| *name).zip(self.0)
+        Self::reasons().zip(self.0)
     }
 
     /// Replies without a lease in them.
