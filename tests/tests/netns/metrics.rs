@@ -194,6 +194,7 @@ fn the_service_serves_them_where_its_file_says() {
 
 /// What a reader costs: he comes every few seconds, for months.
 #[test]
+#[expect(clippy::print_stdout, reason = "figures, with --nocapture")]
 fn a_scrape_costs_little() {
     const SCRAPES: u32 = 200;
     let lab = Lab::new();
