@@ -99,7 +99,11 @@ impl Driver {
                 Happening::Order(None) => return,
                 Happening::Order(Some(Order::End)) => return self.end().await,
                 Happening::Order(Some(order)) => self.obey(order).await,
-                Happening::Arrival(Ok(arrival)) => self.hear(&arrival),
+                Happening::Arrival(Ok(arrival)) => {
+                    if self.sockets.is_new(&arrival) {
+                        self.hear(&arrival);
+                    }
+                }
                 Happening::Arrival(Err(error)) => {
                     debug!("{}: receiving: {error}", self.device.name);
                 }

@@ -150,11 +150,22 @@ fn they_are_where_the_last_command_that_says_so_wants_them() {
         lab.server.must("p2p enp2s2 10.9.0.0/31 10.9.0.1"),
         "10.9.0.0/31\n"
     );
-    lab.expect_at(other);
+    wait::until("its lease is confirmed", PATIENCE, || {
+        let acks = format!("hhnet_dhcp_acks_total{{interface=\"{NIC}\"}} 1");
+        has(&lab.expect_at(other), &acks)
+    });
+    // Packet socket and port have both heard it, which makes no copy of it.
+    wait::throughout(Duration::from_millis(300), "no copy was heard", || {
+        let copies = "hhnet_dhcp_duplicate_replies_total";
+        let copies = format!("{copies}{{interface=\"{NIC}\",message=\"ack\"}} 0");
+        has(&lab.expect_at(other), &copies)
+    });
+    lab.server.ip("addr flush dev enp2s2");
     lab.server
         .must("p2p enp2s2 10.9.0.0/31 10.9.0.1 --metrics=127.0.0.1:9998");
     lab.expect_at(local(9998));
     assert!(lab.get(other).is_none(), "not in two places");
+    lab.server.ip("addr flush dev enp2s2");
     lab.server
         .must("p2p enp2s2 10.9.0.0/31 10.9.0.1 --metrics=off");
     assert!(lab.get(local(9998)).is_none(), "off is off");
@@ -280,6 +291,11 @@ fn prometheus_scrapes_two_agents_and_answers_a_query() {
         alerts.any(|alert| alert["labels"]["alertname"] == "HhnetDown")
     });
     lab.server.ip(&format!("link set {NIC} up"));
+    assert!(
+        !prometheus.log().contains("level=error"),
+        "{}",
+        prometheus.log()
+    );
     drop((prometheus, dhcp));
 }
 
