@@ -46,7 +46,7 @@ pub fn program(name: &str) -> PathBuf {
     path
 }
 
-/// A Prometheus that scrapes several times a second, until dropped.
+/// A Prometheus that scrapes each second, until dropped.
 #[derive(Debug)]
 pub struct Prometheus<'a> {
     machine: &'a Namespace,
@@ -62,7 +62,7 @@ impl<'a> Prometheus<'a> {
         let targets: Vec<_> = targets.iter().map(SocketAddr::to_string).collect();
         let rules = fs::canonicalize(shipped().join("prometheus/hhnet.rules.yml"));
         let config = format!(
-            "global: {{scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}}\n\
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}\n\
              rule_files: [{rules:?}]\n\
              scrape_configs: [{{job_name: hhnet, static_configs: [{{targets: {targets:?}}}]}}]\n",
             rules = rules.expect("they are there"),

@@ -12,6 +12,7 @@ use hhnet_tests::process::{run, run_with_stdin};
 use hhnet_tests::prometheus::{Prometheus, program, shipped};
 use hhnet_tests::service;
 use hhnet_tests::wait::{self, PATIENCE};
+use hhnet_tests::wire::Fate;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -258,18 +259,17 @@ fn prometheus_scrapes_two_agents_and_answers_a_query() {
     }
     let prometheus = Prometheus::start(router, &targets);
     let query = "hhnet_dhcp_bound * on (instance) group_left (version) hhnet_build_info";
-    wait::until("both are scraped", PATIENCE, || {
-        prometheus.query(query).len() == 2
+    let found = wait::poll(PATIENCE, || {
+        Some(prometheus.query(query)).filter(|found| found.len() == 2)
     });
     let mut instances = Vec::new();
-    for (labels, value) in prometheus.query(query) {
+    for (labels, value) in found.expect("both are scraped") {
         assert_eq!(value, 1.0, "{labels}");
         assert_eq!(labels["interface"], NIC, "{labels}");
         instances.push(labels["instance"].as_str().expect("a label").to_owned());
     }
     instances.sort();
     assert_eq!(instances, targets.map(|target| target.to_string()));
-    assert_eq!(prometheus.query("sum(up{job=\"hhnet\"})")[0].1, 2.0);
     // It knows what each series is.
     let metadata = prometheus.api("metadata?metric=hhnet_dhcp_discovers");
     let metadata = &metadata["hhnet_dhcp_discovers"][0];
@@ -297,6 +297,27 @@ fn prometheus_scrapes_two_agents_and_answers_a_query() {
         prometheus.log()
     );
     drop((prometheus, dhcp));
+}
+
+/// As two leaves make them, which both relay a broadcast.
+#[test]
+fn offers_that_come_twice_are_counted() {
+    let segment = Segment::with_wire(1);
+    let _dhcp = segment.serve(Software::Dnsmasq, &Segment::pool());
+    segment.wire().treat(|frame, _| match frame.is_dhcp() {
+        true => Fate::Twice,
+        false => Fate::Pass,
+    });
+    let server = segment.server();
+    assert_eq!(server.must(&format!("dhcp {NIC}")), ADDRESS);
+    let copies =
+        format!("hhnet_dhcp_duplicate_replies_total{{interface=\"{NIC}\",message=\"offer\"}}");
+    // The DISCOVER comes twice, and both answers do: the first one is none.
+    wait::until("all are counted", PATIENCE, || {
+        has(&server.must("metrics"), &format!("{copies} 3"))
+    });
+    let offers = format!("hhnet_dhcp_offers_total{{interface=\"{NIC}\"}} 1");
+    assert!(has(&server.must("metrics"), &offers));
 }
 
 /// Prometheus' own opinion of names, types and helps.

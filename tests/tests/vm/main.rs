@@ -11,6 +11,7 @@ mod diagnose;
 mod fabric;
 mod foreground;
 mod lease;
+mod metrics;
 mod routes;
 mod sharing;
 mod vlan;
