@@ -3,10 +3,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 /// When each step on the way to the newest lease was reached, since boot.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Milestones {
     /// A lease was wanted, and there was none.
     pub began: Option<Duration>,
@@ -15,12 +13,8 @@ pub struct Milestones {
     /// A member of the bond below began to distribute, if not before the link worked nor
     /// after the offer had come.
     pub path: Option<Duration>,
-    /// The first DISCOVER left.
-    pub discover: Option<Duration>,
-    /// The offer came that was taken.
+    /// The offer came that was taken; the REQUEST for it left at once.
     pub offer: Option<Duration>,
-    /// The first REQUEST for it left.
-    pub request: Option<Duration>,
     /// The ACK came.
     pub ack: Option<Duration>,
     /// Address, routes and MTU were set.
@@ -65,23 +59,11 @@ impl Milestones {
         }
     }
 
-    pub(super) fn discover(&mut self, now: Duration) {
-        if self.is_open() {
-            self.discover.get_or_insert(now);
-        }
-    }
-
     /// An offer is taken, perhaps in place of one that led to nothing.
     pub(super) fn offer(&mut self, now: Duration) {
         if self.is_open() {
             self.offer = Some(now);
-            (self.request, self.ack) = (None, None);
-        }
-    }
-
-    pub(super) fn request(&mut self, now: Duration) {
-        if self.is_open() {
-            self.request.get_or_insert(now);
+            self.ack = None;
         }
     }
 

@@ -304,13 +304,9 @@ impl Client {
         };
         let what = request.name();
         match request {
-            Request::Discover => {
-                self.counters.discovers += 1;
-                self.milestones.discover(now);
-            }
+            Request::Discover => self.counters.discovers += 1,
             Request::Select { .. } | Request::Reboot { .. } | Request::Extend { .. } => {
                 self.counters.requests += 1;
-                self.milestones.request(now);
             }
             Request::Release { .. } | Request::Decline { .. } => {}
         }
