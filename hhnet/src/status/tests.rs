@@ -157,7 +157,6 @@ fn bound() -> Report {
             offer: Some(Duration::from_secs(1000)),
             ack: Some(Duration::from_micros(1_000_000_700)),
             in_force: Some(Duration::from_millis(1_000_001)),
-            ..Milestones::default()
         },
     }
 }

@@ -58,6 +58,18 @@ fn each_step_counts_from_the_end_of_the_one_before() {
     assert_eq!(play.client.milestones().total(), Some(secs(11.0625)));
 }
 
+/// A port that passes frames before LACP has agreed: the lease did not wait for it.
+#[test]
+fn lacp_that_agrees_after_the_offer_is_no_step() {
+    let mut play = Play::new(1);
+    play.grant(2, FIRST, 3600);
+    pass(&mut play, 0.5);
+    play.client.handle_path_change(play.now);
+    play.gather();
+    play.grant(5, FIRST, 3600);
+    assert_eq!(steps(&play), [("link", 0.0), ("offer", 0.0), ("ack", 0.5)]);
+}
+
 /// What is renewed was not acquired again; what was lost is.
 #[test]
 fn a_lease_that_is_kept_was_got_once_and_one_that_was_lost_twice() {
