@@ -82,6 +82,7 @@ fn check_record(lease: &Lease) {
             client_id: ClientId::Mac,
             arp_probe: false,
             xdp: Xdp::Off,
+            metrics: None,
         },
         mtu: 1500,
         neighbor: Some([2, 0, 0, 0, 0, 9]),

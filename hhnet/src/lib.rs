@@ -6,8 +6,8 @@
 //! rules   cli · config · dhcp::{client, lease, routes, names} · status ·
 //!         diagnose · metrics · progress ·                             pure
 //!         xdp::{report, expected, xmit_hash, rates} · top::{view, draw}
-//! world   main · elevate · client · watch · top · agent · session · journal ·
-//!         link · host · dhcp::socket · diagnose::{look, ping} · xdp   thin
+//! world   main · elevate · client · watch · top · agent · session · exporter ·
+//!         journal · link · host · dhcp::socket · diagnose::{look, ping} · xdp   thin
 //! ```
 //! World may name rules and bytes; rules may name bytes and the plain data of
 //! the world (a `link::Device`, a `session::Report`), never what acts.
@@ -20,6 +20,7 @@ pub mod config;
 pub mod dhcp;
 pub mod diagnose;
 pub mod elevate;
+pub mod exporter;
 pub mod fault;
 pub mod host;
 pub mod journal;

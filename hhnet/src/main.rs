@@ -19,7 +19,7 @@ use hhnet::{
     clock,
     config::{self, Line},
     diagnose::{Diagnosis, Facts, look},
-    elevate, fault, log, metrics, offline, program, progress,
+    elevate, exporter, fault, log, metrics, offline, program, progress,
     status::Paint,
     top, watch,
     wire::Frame,
@@ -66,7 +66,7 @@ fn run(args: Vec<OsString>) -> io::Result<u8> {
         Verb::Status(flags) if flags.watch => watch::status::run(&args, flags.json, paint()),
         Verb::Status(flags) => show_status(flags),
         Verb::Diagnose(flags) => diagnose(flags),
-        Verb::Metrics => show_metrics(&args),
+        Verb::Metrics(_) => show_metrics(&args),
         Verb::Flows(flows) if flows.watch => watch::flows::run(&args, &flows),
         Verb::Flows(flows) => show_flows(&args, &flows),
         Verb::Dups(dups) if dups.watch => watch::dups::run(&args, &dups),
@@ -144,7 +144,16 @@ fn paint() -> Paint {
 fn show_metrics(args: &[OsString]) -> io::Result<u8> {
     match client::call_running(args, show)? {
         Some(status) => Ok(status),
-        None => answer(&metrics::render(None, &[], clock::now())),
+        None => {
+            let began = clock::now();
+            let facts = metrics::Facts {
+                status: &offline::status()?,
+                flows: None,
+                process: None,
+                took: clock::now().saturating_sub(began),
+            };
+            answer(&metrics::render(&facts, exporter::Format::Prometheus))
+        }
     }
 }
 

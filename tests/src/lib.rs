@@ -18,6 +18,7 @@
 //! | `wire`      | a cable that loses, repeats, delays and damages                |
 //! | `monitor`   | every change of addresses and routes, as it happens            |
 //! | `xdp`       | an XDP program that is not hhnet's                             |
+//! | `prometheus`, `http` | Debian's Prometheus, and what it is asked by     |
 //! | `screen`    | a terminal, and what somebody in front of it sees              |
 //! | `service`   | hhnet as its unit starts it, without systemd                   |
 //! | `story`     | the demo, as a user would type it                              |
@@ -36,12 +37,14 @@ pub mod dhcp;
 pub mod diagnosis;
 pub mod fabric;
 pub mod host;
+pub mod http;
 pub mod machine;
 pub mod monitor;
 pub mod namespace;
 pub mod netlink;
 pub mod packet;
 pub mod process;
+pub mod prometheus;
 pub mod screen;
 pub mod service;
 pub mod story;

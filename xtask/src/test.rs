@@ -143,9 +143,10 @@ fn unit(workspace: &Workspace, filter: &[String]) -> Result<Summary> {
 fn netns(workspace: &Workspace, target: &str, filter: &[String]) -> Result<Summary> {
     ensure_root()?;
     let hhnet = dist::build(workspace)?;
-    let servers = {
+    let (servers, prometheus) = {
         let _lock = setup::lock(workspace)?;
-        setup::servers::SERVERS.provide(workspace)?
+        let servers = setup::servers::SERVERS.provide(workspace)?;
+        (servers, setup::prometheus::PROMETHEUS.provide(workspace)?)
     };
     let harness = payload::test_harness(workspace, target)?;
     let mut timeout = Command::new("timeout");
@@ -153,6 +154,7 @@ fn netns(workspace: &Workspace, target: &str, filter: &[String]) -> Result<Summa
     timeout.arg(TIMEOUT.as_secs().to_string()).arg(harness);
     timeout.args(filter).env("HHNET", hhnet);
     timeout.env("HHNET_DHCP_SERVERS", servers);
+    timeout.env("HHNET_PROMETHEUS", prometheus);
     if target == "scale" {
         // It measures, and says what.
         timeout.env("RUST_TEST_NOCAPTURE", "1");

@@ -21,6 +21,7 @@ impl Agent {
             Ok(devices) => devices,
             Err(error) => return warn!("{error}"),
         };
+        let exposure = records.iter().find_map(|record| record.settings.metrics);
         for record in records {
             let same = |d: &&Device| d.index == record.index && d.name == record.interface;
             let Some(device) = devices.iter().find(same) else {
@@ -41,6 +42,10 @@ impl Agent {
             self.count_on(&lowest, settings.xdp).await;
             let bond = lowest.first().and_then(|member| member.master);
             self.count_members_of(bond, settings.xdp);
+        }
+        if !self.sessions.is_empty() {
+            // It says in the log why there are none.
+            self.expose(exposure).await;
         }
     }
 }

@@ -26,6 +26,7 @@ mod make;
 mod narrate;
 mod news;
 mod programs;
+mod scrape;
 mod show;
 mod steps;
 mod undo;
@@ -48,11 +49,13 @@ use self::{
     life::listen,
     news::News,
     programs::Programs,
+    scrape::Exposed,
     wait::{Aggregation, Outcome},
 };
 use crate::{
     cli,
     config::Line,
+    exporter,
     host::{self, Host},
     journal::Journal,
     link::{Device, Events, Links, PortState},
@@ -87,6 +90,8 @@ enum Message {
     Loaded(Result<Box<crate::xdp::Programs>, crate::xdp::XdpError>),
     /// Somebody else on this machine has done something.
     Host(host::Event),
+    /// Somebody reads the metrics.
+    Scrape(exporter::Scrape),
 }
 
 /// A running agent.
@@ -96,6 +101,7 @@ struct Agent {
     journal: Journal,
     sessions: Vec<Session>,
     programs: Programs,
+    exposed: Exposed,
     /// Members of bonds, by index, with the bond and what LACP made of them.
     ports: BTreeMap<u32, (Option<u32>, PortState)>,
     /// What the log has said of them.
@@ -142,6 +148,7 @@ pub async fn run(declared: Option<Vec<Line>>) -> Result<(), StartError> {
         journal: Journal::open(Path::new(runtime::JOURNAL)),
         sessions: Vec::new(),
         programs: Programs::default(),
+        exposed: Exposed::default(),
         ports: BTreeMap::new(),
         news: News::default(),
         changed: BTreeMap::new(),
@@ -205,7 +212,7 @@ impl Agent {
             tokio::select! {
                 message = inbox.recv() => {
                     let Some(message) = message else { break };
-                    asked |= !matches!(message, Message::Host(_));
+                    asked |= !matches!(message, Message::Host(_) | Message::Scrape(_));
                     self.handle(message).await;
                 }
                 event = events.next() => match event {
@@ -227,6 +234,7 @@ impl Agent {
                 self.farewell.drain(..).for_each(|reply| reply.exit(0));
             }
         }
+        self.exposed.close().await;
         self.programs.detach();
         self.farewell
     }
@@ -264,6 +272,7 @@ impl Agent {
                 self.look_around().await;
             }
             Message::Host(event) => self.heed(event),
+            Message::Scrape(scrape) => self.answer_scrape(scrape).await,
         }
     }
 

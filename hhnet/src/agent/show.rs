@@ -6,8 +6,6 @@ use crate::{
     cli::{self, Dups, Flows, IfName},
     clock, diagnose,
     link::{self, Device, LinkError},
-    metrics,
-    session::Report,
     status::{Facts, Paint, Status},
     xdp::{
         Programs,
@@ -80,18 +78,6 @@ impl Agent {
             facts.duplicates = programs.duplicates(&facts.members, &[]).ok();
         }
         Ok(facts.status())
-    }
-
-    fn reports(&self) -> Vec<(&str, Report)> {
-        let all = self.sessions.iter();
-        all.map(|s| (s.device.name.as_str(), s.report.borrow().clone()))
-            .collect()
-    }
-
-    pub(super) fn show_metrics(&self, reply: &Reply) {
-        let age = clock::now().saturating_sub(self.born);
-        reply.answer(metrics::render(Some(age), &self.reports(), clock::now()).trim_end());
-        reply.exit(0);
     }
 
     /// Reads what was counted, and lets another task, which may take its time to

@@ -50,6 +50,12 @@ impl Agent {
                 let mut undo = self.undo_log();
                 match self.make_p2p(&p2p, &mut undo).await {
                     Ok(()) => {
+                        // Else the agent is about to leave.
+                        if !self.may_leave(true)
+                            && let Some(warning) = self.expose(p2p.metrics).await
+                        {
+                            reply.complain(warning);
+                        }
                         undo.handover
                             .remarks
                             .iter()
@@ -65,7 +71,7 @@ impl Agent {
             }
             Verb::Status(status) => self.show_status(status, &reply).await,
             Verb::Diagnose(_) => self.show_facts(&reply).await,
-            Verb::Metrics => self.show_metrics(&reply),
+            Verb::Metrics(flags) => self.show_metrics(&flags, &reply).await,
             Verb::Flows(flows) => self.show_flows(flows, reply).await,
             Verb::Dups(dups) => self.show_dups(&dups, &reply).await,
             // Done by the command itself.
@@ -105,6 +111,9 @@ impl Agent {
                 return reply.fail(error);
             }
         };
+        if let Some(warning) = self.expose(flags.metrics).await {
+            reply.complain(warning);
+        }
         self.count_on(&made.lowest, flags.xdp).await;
         if made.bonded && !made.lowest.is_empty() {
             self.count_members_of(made.device.lower, flags.xdp);

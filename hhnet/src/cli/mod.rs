@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 pub use self::{
     parse::{Refusal, parse},
-    values::{By, ClientId, HashPolicy, IfName, LacpRate, Prefix, VlanId, Xdp, is_host},
+    values::{By, ClientId, Exposure, HashPolicy, IfName, LacpRate, Prefix, VlanId, Xdp, is_host},
 };
 
 /// Name of the only bond hhnet makes; scripts and documentation rely on it.
@@ -91,8 +91,8 @@ pub enum Verb {
     #[command(override_usage = "hhnet diagnose [--json]")]
     Diagnose(Diagnose),
     /// Print what was counted, in the text format of Prometheus
-    #[command(override_usage = "hhnet metrics")]
-    Metrics,
+    #[command(override_usage = "hhnet metrics [--flows=N]")]
+    Metrics(Metrics),
     /// Show the flows seen on each member
     #[command(
         override_usage = "hhnet flows [--top=N] [--by=bytes|packets|dups] [--member=NAME]... [--watch] [--json]"
@@ -120,7 +120,7 @@ impl Verb {
             Verb::Getvips
             | Verb::Status(_)
             | Verb::Diagnose(_)
-            | Verb::Metrics
+            | Verb::Metrics(_)
             | Verb::Flows(_)
             | Verb::Dups(_)
             | Verb::Top(_)
@@ -139,7 +139,7 @@ impl Verb {
             | Verb::Getvips
             | Verb::Status(_)
             | Verb::Diagnose(_)
-            | Verb::Metrics
+            | Verb::Metrics(_)
             | Verb::Flows(_)
             | Verb::Dups(_)
             | Verb::Top(_)
@@ -233,6 +233,9 @@ pub struct LeaseFlags {
     /// Ask the network whether the address is free before using it (RFC 5227); takes 4 to 7 s
     #[arg(long)]
     pub arp_probe: bool,
+    /// Where the agent serves metrics by HTTP: 127.0.0.1:19478 at first, or off
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub metrics: Option<Exposure>,
 }
 
 impl LeaseFlags {
@@ -254,6 +257,17 @@ pub struct P2p {
     /// Address of the other end, the gateway of the default route
     #[arg(value_name = "remote")]
     pub remote: Ipv4Addr,
+    /// Where the agent serves metrics by HTTP: 127.0.0.1:19478 at first, or off
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub metrics: Option<Exposure>,
+}
+
+/// `hhnet metrics [--flows=N]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Metrics {
+    /// Print also what the N busiest flows have: many more series than without
+    #[arg(long, value_name = "N", value_parser = values::few)]
+    pub flows: Option<usize>,
 }
 
 /// `hhnet flows [--top=N] [--by=bytes|packets|dups] [--member=NAME]... [--watch] [--json]`

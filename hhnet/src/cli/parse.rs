@@ -61,7 +61,7 @@ fn check(verb: &Verb) -> Result<(), String> {
         | Verb::Getvips
         | Verb::Status(_)
         | Verb::Diagnose(_)
-        | Verb::Metrics
+        | Verb::Metrics(_)
         | Verb::Flows(_)
         | Verb::Dups(_)
         | Verb::Top(_)

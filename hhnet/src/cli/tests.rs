@@ -39,6 +39,32 @@ fn flags_of_our_own_change_no_default() {
 }
 
 #[test]
+fn metrics_are_somewhere_or_off() {
+    for line in ["dhcp enp2s1", "p2p enp2s1 10.0.1.0/31 10.0.1.1"] {
+        for (flag, expected) in [
+            ("", None),
+            ("--metrics=off", Some(Exposure::Off)),
+            ("--metrics=127.0.0.1:19478", Some(Exposure::USUAL)),
+            (
+                "--metrics [::]:9",
+                Some(Exposure::At("[::]:9".parse().unwrap())),
+            ),
+        ] {
+            let found = match ask(&format!("{line} {flag}")) {
+                Ok(Verb::Dhcp(dhcp)) => dhcp.lease.metrics,
+                Ok(Verb::P2p(p2p)) => p2p.metrics,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(found, expected, "{line} {flag}");
+        }
+    }
+    assert_eq!(
+        ask("metrics --flows=5"),
+        Ok(Verb::Metrics(Metrics { flows: Some(5) }))
+    );
+}
+
+#[test]
 fn members_may_be_several_and_watched() {
     let line = "flows --watch --member enp2s1 --member=enp2s2 --by packets";
     let Ok(Verb::Flows(flows)) = ask(line) else {
@@ -109,6 +135,15 @@ fn a_bad_value_gets_one_line_that_names_it_and_what_is_allowed() {
         ("vlan 1001 enp2s1 --mtu=575", "575", "576 to 65535"),
         ("vlan 1001 enp2s1 --mtu=abc", "abc", "576 to 65535"),
         ("vlan 1001 enp2s1 --mtu=+1500", "+1500", "576 to 65535"),
+        ("vlan 1001 enp2s1 --metrics=9478", "9478", "127.0.0.1:19478"),
+        (
+            "vlan 1001 enp2s1 --metrics=127.0.0.1:0",
+            "127.0.0.1:0",
+            "or at",
+        ),
+        ("vlan 1001 enp2s1 --metrics=Off", "Off", "off"),
+        ("metrics --flows=0", "0", "1 to 1000"),
+        ("metrics --flows=1001", "1001", "1 to 1000"),
         ("vlan 1001 enp2s1 --timeout=0", "0", "1 to 86400"),
         (
             "vlan 1001 enp2s1 --xdp=maybe",

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The words of the command line, as types: what has one of them is valid.
 
-use std::{fmt, net::Ipv4Addr, num::NonZeroU16, str::FromStr};
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU16,
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +51,41 @@ pub enum Xdp {
     Generic,
     /// No programs.
     Off,
+}
+
+/// Where Prometheus finds the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exposure {
+    /// Nowhere: by `hhnet metrics` alone.
+    Off,
+    /// By HTTP, at this address and port.
+    At(SocketAddr),
+}
+
+impl Exposure {
+    /// On the loopback interface: readable by everybody on this machine and by nobody
+    /// else. The port is beyond the range that Prometheus' list of exporters has given
+    /// away completely (9100 to 9999).
+    pub const USUAL: Exposure = Exposure::At(SocketAddr::new(
+        std::net::IpAddr::V4(Ipv4Addr::LOCALHOST),
+        19478,
+    ));
+}
+
+impl FromStr for Exposure {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Exposure::Off);
+        }
+        let address: Option<SocketAddr> = text.parse().ok();
+        address
+            .filter(|address| address.port() != 0)
+            .map(Exposure::At)
+            .ok_or_else(|| "metrics are off, or at an address and port, 127.0.0.1:19478".into())
+    }
 }
 
 /// What makes one flow busier than another.
@@ -109,6 +149,13 @@ pub(super) fn flows(text: &str) -> Result<u32, String> {
     digits(text)
         .filter(|flows| (16..=1 << 20).contains(flows))
         .ok_or_else(|| "room is for a number of flows from 16 to 1048576".into())
+}
+
+/// Series are what Prometheus has to keep: a few, not thousands.
+pub(super) fn few(text: &str) -> Result<usize, String> {
+    digits(text)
+        .filter(|count| (1..=1000).contains(count))
+        .ok_or_else(|| "how many flows to export is a number from 1 to 1000".into())
 }
 
 pub(super) fn top(text: &str) -> Result<usize, String> {

@@ -18,7 +18,11 @@ pub enum Reason {
     /// answers when its pool is exhausted or it does not know the subnet.
     #[error(transparent)]
     Empty(#[from] NoLease),
-    /// Answers no open question: a copy, or one that came late.
+    /// An answer that came more often than it was asked for: two relays passed on the
+    /// question.
+    #[error("a duplicate")]
+    Copy,
+    /// Answers no open question: one that came late, or was never asked for.
     #[error("no open question")]
     Stray,
     /// Another server than the one that was asked.
@@ -30,7 +34,7 @@ pub enum Reason {
 }
 
 /// All reasons, and their names in metrics.
-const REASONS: [(Reason, &str); 13] = [
+const REASONS: [(Reason, &str); 14] = [
     (Reason::Packet(Rejected::Truncated), "truncated_packet"),
     (Reason::Packet(Rejected::NotForUs), "not_for_us"),
     (Reason::Packet(Rejected::Checksum), "checksum"),
@@ -41,6 +45,7 @@ const REASONS: [(Reason, &str); 13] = [
     (Reason::Empty(NoLease::Address), "no_address"),
     (Reason::Empty(NoLease::Server), "no_server_id"),
     (Reason::Empty(NoLease::Time), "no_lease_time"),
+    (Reason::Copy, "duplicate"),
     (Reason::Stray, "stray"),
     (Reason::OtherServer, "other_server"),
     (Reason::Expired, "expired"),
@@ -62,9 +67,14 @@ impl Dropped {
         })
     }
 
+    /// The names of all reasons in metrics.
+    pub fn reasons() -> impl Iterator<Item = &'static str> {
+        REASONS.iter().map(|(_, name)| *name)
+    }
+
     /// Each reason's name in metrics, and its count.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        REASONS.iter().map(|(_, name)| *name).zip(self.0)
+        Self::reasons().zip(self.0)
     }
 
     /// Replies without a lease in them.
@@ -99,6 +109,6 @@ mod tests {
             assert!(!dropped.count(reason), "{reason}: the second");
         }
         assert!(dropped.iter().all(|(_, count)| count == 2));
-        assert_eq!((dropped.empty(), dropped.total()), (6, 26));
+        assert_eq!((dropped.empty(), dropped.total()), (6, 28));
     }
 }

@@ -29,6 +29,9 @@ pub struct Lease {
     pub prefix: Prefix,
     /// The server that leased it (option 54).
     pub server: Ipv4Addr,
+    /// The relay between it and us (`giaddr`), if it was seen.
+    #[serde(default)]
+    pub relay: Option<Ipv4Addr>,
     /// Time of the request that got it, since boot: a lease counts from there
     /// (RFC 2131, section 4.4.1).
     pub since: Duration,
@@ -98,6 +101,7 @@ impl Lease {
         Ok(Lease {
             prefix,
             server,
+            relay: reply.relay,
             since,
             times: Times::new(
                 time.ok_or(NoLease::Time)?,

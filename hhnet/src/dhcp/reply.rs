@@ -49,6 +49,8 @@ pub struct Reply {
     /// The address offered or leased; unspecified in a NAK and in the replies
     /// of a server in trouble.
     pub yiaddr: Ipv4Addr,
+    /// The relay that passed it on, if one left its address in it.
+    pub relay: Option<Ipv4Addr>,
     options: BTreeMap<u8, Vec<u8>>,
 }
 
@@ -101,6 +103,7 @@ pub fn decode(bytes: &[u8], who: &Identity) -> Result<Reply, Malformed> {
         kind,
         xid: u32::from_be_bytes(word(4)),
         yiaddr: word(16).into(),
+        relay: Some(Ipv4Addr::from(word(24))).filter(|relay| !relay.is_unspecified()),
         options,
     })
 }

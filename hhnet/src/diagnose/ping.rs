@@ -185,6 +185,7 @@ mod tests {
         let lease = Lease {
             address: "10.0.1.10/32".into(),
             server: [10, 0, 1, 1].into(),
+            relay: None,
             age_ms: 0,
             remaining_ms: None,
             renew_in_ms: None,

@@ -99,7 +99,11 @@ impl Driver {
                 Happening::Order(None) => return,
                 Happening::Order(Some(Order::End)) => return self.end().await,
                 Happening::Order(Some(order)) => self.obey(order).await,
-                Happening::Arrival(Ok(arrival)) => self.hear(&arrival),
+                Happening::Arrival(Ok(arrival)) => {
+                    if self.sockets.is_new(&arrival) {
+                        self.hear(&arrival);
+                    }
+                }
                 Happening::Arrival(Err(error)) => {
                     debug!("{}: receiving: {error}", self.device.name);
                 }
@@ -218,11 +222,15 @@ impl Driver {
         if self.retry.is_none_or(|retry| retry <= clock::now()) {
             self.apply_lease().await;
         }
+        if self.applied.is_some() && self.applied.as_ref() == self.client.lease() {
+            self.client.handle_applied(clock::now());
+        }
         // First of all the news: a command may wait for it.
         self.report.send_replace(Report {
             state: self.client.state(),
             lease: self.applied.clone(),
             counters: self.client.counters().clone(),
+            milestones: *self.client.milestones(),
             remarks: self
                 .told
                 .iter()

@@ -34,10 +34,10 @@ use tokio::{
 pub use self::news::News;
 use self::{driver::Driver, record::Record};
 use crate::{
-    cli::{ClientId, LeaseFlags, Prefix, Xdp},
+    cli::{ClientId, Exposure, LeaseFlags, Prefix, Xdp},
     clock,
     dhcp::{
-        client::{Client, Counters},
+        client::{Client, Counters, Milestones},
         lease::Lease,
     },
     host::Host,
@@ -87,6 +87,9 @@ pub struct Settings {
     pub arp_probe: bool,
     /// Programs on the devices below; kept here for the next agent.
     pub xdp: Xdp,
+    /// Where metrics are served, if the command said so; kept likewise.
+    #[serde(default)]
+    pub metrics: Option<Exposure>,
 }
 
 impl From<&LeaseFlags> for Settings {
@@ -95,6 +98,7 @@ impl From<&LeaseFlags> for Settings {
             client_id: flags.client_id,
             arp_probe: flags.arp_probe,
             xdp: flags.xdp,
+            metrics: flags.metrics,
         }
     }
 }
@@ -108,6 +112,8 @@ pub struct Report {
     pub lease: Option<Lease>,
     /// What happened so far.
     pub counters: Counters,
+    /// How long the way to the lease took, step by step.
+    pub milestones: Milestones,
     /// What of the lease is not in force, for the user to know.
     pub remarks: Vec<String>,
 }

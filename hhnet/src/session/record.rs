@@ -130,6 +130,7 @@ mod tests {
                 client_id: ClientId::Mac,
                 arp_probe: false,
                 xdp: Xdp::Off,
+                metrics: None,
             },
             mtu: 1500,
             neighbor: Some([2, 0, 0, 0, 0, 9]),

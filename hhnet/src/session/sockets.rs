@@ -26,6 +26,9 @@ pub(super) struct Sockets {
     arp: Option<RawSocket>,
     /// The machine on the link that passed on the last reply to us.
     pub(super) neighbor: Option<Mac>,
+    /// The last packet that was heard while both are open: the port has its message, too,
+    /// and would bring it once more when the packet socket is closed.
+    heard: Option<Vec<u8>>,
     /// Why a socket could not be opened, so that it is said once.
     complaint: Option<String>,
 }
@@ -48,6 +51,7 @@ impl Sockets {
             port: None,
             arp: None,
             neighbor,
+            heard: None,
             complaint: None,
         }
     }
@@ -106,6 +110,22 @@ impl Sockets {
             if !twice {
                 return Ok(arrival);
             }
+        }
+    }
+
+    /// Whether something that has come in is new, and not what was heard on the packet
+    /// socket right before.
+    pub(super) fn is_new(&mut self, arrival: &Arrival) -> bool {
+        match arrival {
+            Arrival::Packet(packet) => {
+                self.heard = self.port.as_ref().map(|_| packet.bytes.clone());
+                true
+            }
+            Arrival::Message(message) => {
+                let heard = self.heard.take();
+                heard.is_none_or(|packet| !packet.ends_with(message))
+            }
+            Arrival::Arp(_) => true,
         }
     }
 

@@ -3,7 +3,9 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
-use super::{Agent, Bond, Dhcp, Interface, Lacp, LacpState, Lease, Port, Program, SCHEMA, Status};
+use super::{
+    Agent, Bond, Dhcp, Interface, Lacp, LacpState, Lease, Port, Program, SCHEMA, Status, Step,
+};
 use crate::{
     dhcp::lease,
     journal::Journal,
@@ -183,12 +185,25 @@ impl Facts<'_> {
             empty: counters.dropped.empty(),
             acks: counters.acks,
             naks: counters.naks,
+            duplicate_offers: counters.duplicate_offers,
+            duplicate_acks: counters.duplicate_acks,
+            renewals: counters.renewals,
+            failed_renewals: counters.failed_renewals,
             conflicts: counters.conflicts,
             address_changes: counters.changes,
             dropped: dropped
                 .map(|(reason, count)| (reason.to_owned(), count))
                 .collect(),
             remarks: report.remarks.clone(),
+            steps: report
+                .milestones
+                .steps()
+                .map(|(step, took)| Step {
+                    step: step.to_owned(),
+                    ms: precise_millis(took),
+                })
+                .collect(),
+            time_to_lease_ms: report.milestones.total().map(precise_millis),
             lease: report.lease.as_ref().map(|lease| self.lease(lease)),
         }
     }
@@ -199,6 +214,7 @@ impl Facts<'_> {
         Lease {
             address: lease.prefix.to_string(),
             server: lease.server,
+            relay: lease.relay,
             age_ms: millis(self.now.saturating_sub(lease.since)),
             remaining_ms: lease.expiry().map(|expiry| left(expiry).unwrap_or(0)),
             renew_in_ms: renewal.and_then(left),
@@ -252,6 +268,11 @@ fn route(route: &Route) -> String {
 fn text(mac: Option<Mac>) -> Option<String> {
     mac.filter(|mac| *mac != [0; 6])
         .map(|mac| MacText(mac).to_string())
+}
+
+/// To a microsecond: steps on a fast link are over within one millisecond.
+fn precise_millis(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1000.0
 }
 
 fn millis(time: Duration) -> u64 {

@@ -199,6 +199,14 @@ pub struct Dhcp {
     pub acks: u64,
     /// NAKs received.
     pub naks: u64,
+    /// OFFERs that came more often than they were asked for.
+    pub duplicate_offers: u64,
+    /// ACKs likewise.
+    pub duplicate_acks: u64,
+    /// ACKs that prolonged a lease.
+    pub renewals: u64,
+    /// Leases that ended, or were refused, because they could not be prolonged.
+    pub failed_renewals: u64,
     /// Times another machine had the address.
     pub conflicts: u64,
     /// Times an ACK brought another address than before.
@@ -207,8 +215,22 @@ pub struct Dhcp {
     pub dropped: BTreeMap<String, u64>,
     /// What of the lease is not in force, in words.
     pub remarks: Vec<String>,
+    /// What the way to the newest lease has consisted of so far, and how long each step
+    /// took: `link`, `lacp`, `offer`, `ack`, `apply`.
+    pub steps: Vec<Step>,
+    /// All of it, once the lease is in force.
+    pub time_to_lease_ms: Option<f64>,
     /// The lease in force.
     pub lease: Option<Lease>,
+}
+
+/// A step on the way to a lease.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its name.
+    pub step: String,
+    /// How long it took, in milliseconds.
+    pub ms: f64,
 }
 
 /// A lease in force.
@@ -218,6 +240,9 @@ pub struct Lease {
     pub address: String,
     /// The server that leased it (option 54).
     pub server: Ipv4Addr,
+    /// The relay between it and us, if it was seen.
+    #[serde(default)]
+    pub relay: Option<Ipv4Addr>,
     /// Since the request that got it.
     pub age_ms: u64,
     /// Until it is over; none if it is for ever.

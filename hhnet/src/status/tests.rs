@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::{
     dhcp::{
-        client::Counters,
+        client::{Counters, Milestones},
         lease::{self, Times},
     },
     link::{Address, BondState, Device, Kind, Nic, PortState, Route, RouteTo},
@@ -76,6 +76,7 @@ fn lease() -> lease::Lease {
     lease::Lease {
         prefix: "10.0.1.10/24".parse().unwrap(),
         server: [10, 0, 1, 1].into(),
+        relay: Some([172, 30, 0, 9].into()),
         since: Duration::from_secs(1000),
         times: Times::new(86400, None, None),
         routes: vec![Route {
@@ -148,6 +149,14 @@ fn bound() -> Report {
             requests: 1,
             acks: 1,
             ..Counters::default()
+        },
+        milestones: Milestones {
+            began: Some(Duration::from_secs(998)),
+            link: Some(Duration::from_secs(998)),
+            path: Some(Duration::from_millis(999_500)),
+            offer: Some(Duration::from_secs(1000)),
+            ack: Some(Duration::from_micros(1_000_000_700)),
+            in_force: Some(Duration::from_millis(1_000_001)),
         },
     }
 }

@@ -45,6 +45,7 @@ use tokio::{
 };
 use tracing::debug;
 
+pub(crate) use self::text::words::protocol as protocol_name;
 pub use self::{
     attach::{Attachment, Situation},
     error::XdpError,

@@ -3,9 +3,12 @@
 //! that is shipped.
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use hhnet_tests::fabric::Connection;
+use hhnet_tests::http;
 use hhnet_tests::machine::Machine;
+use hhnet_tests::namespace::Namespace;
 use hhnet_tests::wait::{self, PATIENCE};
 
 use crate::{BOND, Lab, ON_BOND, ON_VLAN, VLAN, secs};
@@ -81,6 +84,23 @@ fn a_killed_agent_is_back_with_its_lease() {
         machine.hhnet("status").contains("BOUND")
     });
     wait::throughout(secs(3), "it stays", || machine.hhnet_processes() == [next]);
+    expect_metrics(ON_VLAN);
+}
+
+/// The agent serves them where Prometheus finds them.
+#[track_caller]
+fn expect_metrics(interface: &str) {
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, 19478));
+    let answer = http::get(&Namespace::own(), usual, "/metrics", &[]);
+    let answer = answer.expect("somebody listens");
+    let bound = format!("hhnet_dhcp_bound{{interface=\"{interface}\"}} 1");
+    for line in [bound.as_str(), "hhnet_agent_up 1"] {
+        let is_there = answer.body.lines().any(|found| found == line);
+        assert!(is_there, "no {line} in {}", answer.body);
+    }
+    // What the unit hides of /proc is not what this is read from.
+    let own = "process_resident_memory_bytes";
+    assert!(answer.body.contains(own), "no {own} in {}", answer.body);
 }
 
 /// The unit has enough rights for what its file asks: bond, VLAN, programs, and all that
@@ -108,6 +128,7 @@ fn the_unit_has_the_rights_it_takes() {
         service.is("NRestarts") == "1" && service.is("SubState") == "running"
     });
     service.expect_said("line 2: in force already");
+    expect_metrics(ON_BOND);
     lab.machine
         .expect_addresses(ON_BOND, secs(0), &["10.0.1.10/24"]);
     let said = service.said();

@@ -9,6 +9,7 @@ mod diagnose;
 mod elevate;
 mod foreground;
 mod getvips;
+mod metrics;
 mod point_to_point;
 mod progress;
 mod status;

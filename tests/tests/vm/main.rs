@@ -12,6 +12,7 @@ mod fabric;
 mod foreground;
 mod lease;
 mod log;
+mod metrics;
 mod routes;
 mod sharing;
 mod top;

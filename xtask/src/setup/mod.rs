@@ -8,6 +8,7 @@ mod bzimage;
 mod cargo_tool;
 pub(crate) mod debs;
 pub(crate) mod kernel;
+pub(crate) mod prometheus;
 pub(crate) mod servers;
 
 use std::fs::{self, File};
@@ -54,8 +55,8 @@ pub(crate) enum Needs {
     Lab,
 }
 
-/// Installs what is missing, except for kernels and DHCP servers: those are fetched when
-/// one is booted, or tested against.
+/// Installs what is missing, except for kernels, DHCP servers and Prometheus: those
+/// are fetched when one is booted, or tested against.
 pub(crate) fn provision(workspace: &Workspace, needs: Needs) -> Result<()> {
     let _lock = lock(workspace)?;
     let bpf = BpfToolchain::choose();
@@ -79,6 +80,7 @@ pub(crate) fn provision_all(workspace: &Workspace) -> Result<()> {
         kernel::provision(workspace, kernel, Flavour::Cloud)?;
     }
     servers::SERVERS.provide(workspace)?;
+    prometheus::PROMETHEUS.provide(workspace)?;
     Ok(())
 }
 

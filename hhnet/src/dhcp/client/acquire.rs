@@ -121,6 +121,7 @@ impl Client {
 
     /// Takes an offer, in the transaction of the DISCOVER (RFC 2131, section 4.3.2).
     fn select(&mut self, offer: Lease, others: VecDeque<Lease>, exchange: Exchange, now: Duration) {
+        self.milestones.offer(now);
         let exchange = Exchange {
             sent: 0,
             ..exchange

@@ -3,7 +3,7 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use super::{Client, Destination, Event, HURRY, Loss, Reason, Reply, Request, State};
+use super::{Client, Destination, Event, HURRY, Loss, Milestones, Reason, Reply, Request, State};
 use crate::dhcp::{
     lease::{Lease, NoLease},
     reply::Kind,
@@ -46,8 +46,15 @@ impl Client {
         }
     }
 
-    fn acknowledged(&mut self, lease: Lease, now: Duration) {
+    fn acknowledged(&mut self, mut lease: Lease, now: Duration) {
         self.counters.acks += 1;
+        if matches!(self.state, State::Renewing { .. } | State::Rebinding { .. }) {
+            self.counters.renewals += 1;
+        }
+        self.milestones.ack(now);
+        // Renewed without a relay: it is still there for the next broadcast.
+        let known = self.lease().filter(|held| held.server == lease.server);
+        lease.relay = lease.relay.or(known.and_then(|held| held.relay));
         self.nak_delay = Duration::ZERO;
         self.shunned = None;
         let held = self.lease().map(|held| held.prefix.address);
@@ -100,6 +107,10 @@ impl Client {
     /// Gives up the lease, if there is one, and begins again at `next`.
     pub(super) fn lose(&mut self, why: Loss, next: Duration) {
         if self.lease().is_some() {
+            if matches!(why, Loss::Expired | Loss::Refused) {
+                self.counters.failed_renewals += 1;
+            }
+            self.milestones = Milestones::begin(next, self.link_up);
             self.events.push_back(Event::Lost(why));
         }
         self.announce = None;

@@ -22,7 +22,9 @@
 
 mod acquire;
 mod conflict;
+mod copies;
 mod hold;
+mod milestones;
 mod output;
 mod state;
 
@@ -30,12 +32,18 @@ use std::{collections::VecDeque, net::Ipv4Addr, time::Duration};
 
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
-pub use self::output::{Counters, Destination, Event, Listen, Loss, Transmit};
-use self::state::{Exchange, State};
+use self::{
+    copies::Copies,
+    state::{Exchange, State},
+};
+pub use self::{
+    milestones::Milestones,
+    output::{Counters, Destination, Event, Listen, Loss, Transmit},
+};
 use super::{
     dropped::Reason,
     lease::Lease,
-    reply::{Kind, Reply},
+    reply::{self, Kind, Reply},
     request::{Header, Identity, Request, encode},
 };
 
@@ -77,6 +85,8 @@ pub struct Client {
     /// When the address was last defended.
     defended: Option<Duration>,
     counters: Counters,
+    copies: Copies,
+    milestones: Milestones,
     out: VecDeque<Transmit>,
     events: VecDeque<Event>,
     first_drops: VecDeque<Reason>,
@@ -101,6 +111,8 @@ impl Client {
             announce: None,
             defended: None,
             counters: Counters::default(),
+            copies: Copies::default(),
+            milestones: Milestones::default(),
             out: VecDeque::new(),
             events: VecDeque::new(),
             first_drops: VecDeque::new(),
@@ -130,6 +142,9 @@ impl Client {
     /// server's promise, not the cable's. But the cable may be in another
     /// network when it comes back, so the lease is confirmed then.
     pub fn handle_link(&mut self, up: bool, now: Duration) {
+        if self.lease().is_none() && (self.link_up != up || !self.milestones.is_open()) {
+            self.milestones.link(up, now);
+        }
         if self.link_up == up {
             return;
         }
@@ -152,6 +167,7 @@ impl Client {
     /// The way to the servers may have opened: a member of the bond below has
     /// joined the aggregate. A client that waits for an answer asks at once.
     pub fn handle_path_change(&mut self, now: Duration) {
+        self.milestones.path(now);
         let soon = self.soon(now);
         match &mut self.state {
             State::Selecting { next, .. } => {
@@ -183,8 +199,11 @@ impl Client {
             }
             _ => Err(Reason::Stray),
         };
-        if let Err(reason) = outcome {
-            self.note_drop(reason);
+        let is_copy = self.copies.is_copy(reply);
+        match outcome {
+            Err(Reason::Stray) if is_copy => self.note_copy(reply.kind),
+            Err(reason) => self.note_drop(reason),
+            Ok(()) => {}
         }
         // T1 may be over already when an ACK has been late.
         self.handle_timeout(now);
@@ -218,6 +237,15 @@ impl Client {
         if self.counters.dropped.count(reason) {
             self.first_drops.push_back(reason);
         }
+    }
+
+    fn note_copy(&mut self, kind: Kind) {
+        match kind {
+            Kind::Offer => self.counters.duplicate_offers += 1,
+            Kind::Ack => self.counters.duplicate_acks += 1,
+            Kind::Nak => {}
+        }
+        self.note_drop(Reason::Copy);
     }
 
     /// A reason that has made something be dropped for the first time: worth a
@@ -285,6 +313,7 @@ impl Client {
         if matches!(to, Destination::Broadcast { .. }) {
             self.spoke = Some(now);
         }
+        self.copies.asked(request, exchange.xid);
         match encode(&self.who, request, header) {
             Ok(bytes) => self.out.push_back(Transmit { to, what, bytes }),
             Err(error) => tracing::error!("encoding {request:?}: {error}"),
@@ -367,6 +396,16 @@ impl Client {
     /// What was done and met so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// How far it is, or was, on the way to its lease.
+    pub fn milestones(&self) -> &Milestones {
+        &self.milestones
+    }
+
+    /// Address, routes and MTU of the lease are set.
+    pub fn handle_applied(&mut self, now: Duration) {
+        self.milestones.in_force(now);
     }
 
     /// Who this client is.

@@ -94,6 +94,14 @@ pub struct Counters {
     pub acks: u64,
     /// NAKs meant for us.
     pub naks: u64,
+    /// OFFERs that came more often than they were asked for.
+    pub duplicate_offers: u64,
+    /// ACKs likewise.
+    pub duplicate_acks: u64,
+    /// ACKs that prolonged a lease.
+    pub renewals: u64,
+    /// Leases that ended, or were refused, because they could not be prolonged.
+    pub failed_renewals: u64,
     /// Times an ACK brought another address than the one held before.
     pub changes: u64,
     /// Times somebody else had our address.

@@ -89,6 +89,7 @@ fn status() -> Status {
     let lease = Lease {
         address: "10.0.1.10/24".into(),
         server: [10, 0, 1, 1].into(),
+        relay: None,
         age_ms: 4000,
         remaining_ms: Some(86_396_000),
         renew_in_ms: Some(43_196_000),

@@ -218,21 +218,28 @@ impl fmt::Display for Direction {
 }
 
 impl Member {
+    /// Its frames by what they carry, with the names of that.
+    pub fn kinds(&self) -> [(&'static str, Counted); Kind::COUNT] {
+        [
+            ("ipv4", self.ipv4),
+            ("ipv6", self.ipv6),
+            ("arp", self.arp),
+            ("lacp", self.lacp),
+            ("lldp", self.lldp),
+            ("other", self.other),
+            ("malformed", self.malformed),
+        ]
+    }
+
     /// All of its frames, whatever they carry.
     pub(super) fn frames(&self) -> Counted {
-        let kinds = [
-            self.ipv4,
-            self.ipv6,
-            self.arp,
-            self.lacp,
-            self.lldp,
-            self.other,
-            self.malformed,
-        ];
-        kinds.iter().fold(Counted::default(), |sum, kind| Counted {
-            packets: sum.packets + kind.packets,
-            bytes: sum.bytes + kind.bytes,
-        })
+        let kinds = self.kinds();
+        kinds
+            .iter()
+            .fold(Counted::default(), |sum, (_, kind)| Counted {
+                packets: sum.packets + kind.packets,
+                bytes: sum.bytes + kind.bytes,
+            })
     }
 
     /// The counters of the member called `name` in one direction.

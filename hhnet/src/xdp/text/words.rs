@@ -45,7 +45,7 @@ pub(super) fn endpoint(address: IpAddr, port: Option<u16>) -> String {
 }
 
 /// The keyword of IANA's registry, or the number.
-pub(super) fn protocol(number: u8) -> String {
+pub(crate) fn protocol(number: u8) -> String {
     let name = match number {
         0 => "hopopt",
         1 => "icmp",

@@ -11,6 +11,7 @@ mod odd;
 mod random;
 mod servers;
 mod strict;
+mod way;
 
 use super::*;
 use crate::dhcp::{
