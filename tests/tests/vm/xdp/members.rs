@@ -7,15 +7,8 @@ use hhnet_tests::host::Host;
 use hhnet_tests::wait;
 use hhnet_tests::xdp;
 
-use super::{PORTS, aggregates, bonded_with, flows_going, packets, report, settle};
+use super::{PORTS, aggregates, bonded_with, flows_going, packets, report, settle, status};
 use crate::secs;
-
-/// What `hhnet status` says of a port.
-fn status(server: &Host, port: &str) -> String {
-    let status = server.must("status");
-    let line = status.lines().find(|line| line.trim().starts_with(port));
-    line.unwrap_or_default().to_owned()
-}
 
 fn enslave(server: &Host, port: &str) {
     // Only links that are down.
@@ -48,7 +41,12 @@ fn a_replugged_member_is_counted_again() {
         });
         enslave(&lab.server, PORTS[1]);
         wait::until("it has programs", secs(20), || {
-            let programs = |line: &str| line.split_once("XDP ").map(|(_, rest)| rest.to_owned());
+            let programs = |facts: &str| -> Vec<String> {
+                let facts = facts.split(", ").map(str::to_owned);
+                facts
+                    .filter(|fact| fact.contains("XDP ") || fact.contains(" by "))
+                    .collect()
+            };
             programs(&status(&lab.server, PORTS[1])) == programs(&before)
         });
         wait::until("both ports aggregate", secs(20), || {

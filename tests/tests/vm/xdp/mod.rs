@@ -38,6 +38,16 @@ fn bonded_with(policy_and_flags: &str) -> Lab<Daemon> {
     lab
 }
 
+/// What `hhnet status` says of a port: its line, and those that go on with it.
+fn status(server: &Host, port: &str) -> String {
+    let status = server.must("status");
+    let mut lines = status.lines().map(str::trim_end);
+    let first = lines.find(|line| line.trim_start().starts_with(port));
+    let more = lines.take_while(|line| line.starts_with("      "));
+    let facts = first.into_iter().chain(more).map(str::trim);
+    facts.collect::<Vec<_>>().join(", ")
+}
+
 fn report(server: &Host) -> Value {
     let text = server.must("flows --json");
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("hhnet flows --json: {e}\n{text}"))

@@ -12,7 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::{PORTS, bonded_with, flows, flows_going, packets, programs, report};
+use super::{PORTS, bonded_with, flows, flows_going, packets, programs, report, status};
 use crate::{Lab, secs};
 
 /// All that classifies a server's frames.
@@ -84,12 +84,7 @@ fn a_refused_program_is_replaced_by_a_classifier() {
     let lab = Lab::dnsmasq(Connection::Eslag);
     xdp::attach_foreign_program(lab.server.namespace(), "enp2s1");
     lab.server.must("bond 1001 layer2+3 enp2s1 enp2s2");
-    let status = lab.server.must("status");
-    let line = |port: &str| {
-        let found = status.lines().find(|line| line.trim().starts_with(port));
-        found.unwrap_or_else(|| panic!("no {port}:\n{status}"))
-    };
-    let refused = line("enp2s1");
+    let refused = status(&lab.server, "enp2s1");
     assert!(
         refused.contains("in by tcx") || refused.contains("in by clsact"),
         "{refused}"
@@ -98,7 +93,8 @@ fn a_refused_program_is_replaced_by_a_classifier() {
         refused.contains("another XDP program is attached"),
         "{refused}"
     );
-    assert!(line("enp2s2").contains("XDP native"), "{status}");
+    let other = status(&lab.server, "enp2s2");
+    assert!(other.contains("XDP native"), "{other}");
     ping(&lab.server, 5);
     let (requests, replies) = echoes(&report(&lab.server));
     assert_eq!((packets(&requests), packets(&replies)), (5, 5));
