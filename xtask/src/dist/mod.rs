@@ -37,7 +37,10 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     let built = release(workspace).join("hhnet");
     let binary = workspace.dist_binary();
     fs::create_dir_all(workspace.dist()).context("creating target/dist")?;
-    fs::copy(&built, &binary)
+    // Beside its place first: an agent may be running from there.
+    let new = binary.with_extension("new");
+    fs::copy(&built, &new)
+        .and_then(|_| fs::rename(&new, &binary))
         .with_context(|| format!("copying {} to {}", built.display(), binary.display()))?;
     check_static(&binary)?;
     Ok(binary)
