@@ -143,17 +143,24 @@ fn unit(workspace: &Workspace, filter: &[String]) -> Result<Summary> {
 fn netns(workspace: &Workspace, target: &str, filter: &[String]) -> Result<Summary> {
     ensure_root()?;
     let hhnet = dist::build(workspace)?;
-    let (servers, prometheus) = {
+    let (servers, kea, prometheus) = {
         let _lock = setup::lock(workspace)?;
         let servers = setup::servers::SERVERS.provide(workspace)?;
-        (servers, setup::prometheus::PROMETHEUS.provide(workspace)?)
+        let kea = setup::servers::KEA.provide(workspace)?;
+        (
+            servers,
+            kea,
+            setup::prometheus::PROMETHEUS.provide(workspace)?,
+        )
     };
     let harness = payload::test_harness(workspace, target)?;
     let mut timeout = Command::new("timeout");
     timeout.args(["--foreground", "--kill-after=5"]);
     timeout.arg(TIMEOUT.as_secs().to_string()).arg(harness);
     timeout.args(filter).env("HHNET", hhnet);
-    timeout.env("HHNET_DHCP_SERVERS", servers);
+    timeout
+        .env("HHNET_DHCP_SERVERS", servers)
+        .env("HHNET_KEA", kea);
     timeout.env("HHNET_PROMETHEUS", prometheus);
     if target == "scale" {
         // It measures, and says what.

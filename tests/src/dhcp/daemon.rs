@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use super::{dnsmasq, isc, udhcpd};
+use super::{dnsmasq, isc, kea, udhcpd};
 use crate::namespace::Namespace;
 use crate::process::Running;
 use crate::wait::{self, PATIENCE};
@@ -23,6 +23,8 @@ pub enum Software {
     Dnsmasq,
     /// ISC dhcpd 4.4.
     Isc,
+    /// Kea 2.2, which is to replace it.
+    Kea,
     /// busybox udhcpd, the smallest one.
     Udhcpd,
 }
@@ -178,6 +180,7 @@ impl Daemon {
         match self.software {
             Software::Dnsmasq => dnsmasq::has_leased(namespace, &files, address),
             Software::Isc => isc::has_leased(namespace, &files, address),
+            Software::Kea => kea::has_leased(namespace, &files, address),
             Software::Udhcpd => udhcpd::has_leased(namespace, &files, address),
         }
     }
@@ -188,6 +191,7 @@ fn launch(software: Software, namespace: &Namespace, interface: &str, pool: &Poo
     let (mut command, ready) = match software {
         Software::Dnsmasq => dnsmasq::command(namespace, interface, pool, &files),
         Software::Isc => isc::command(namespace, interface, pool, &files),
+        Software::Kea => kea::command(namespace, interface, pool, &files),
         Software::Udhcpd => udhcpd::command(namespace, interface, pool, &files),
     };
     start_until(&mut command, ready)
@@ -215,17 +219,18 @@ pub(super) fn start_until(command: &mut Command, ready: &str) -> Running {
 /// # Panics
 /// When it is not there: a test without its server must not pass.
 pub(super) fn unpacked(program: &str) -> PathBuf {
-    let root = env::var_os("HHNET_DHCP_SERVERS").map_or_else(
-        || {
-            Path::new(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/../target/peers/servers/root"
-            ))
-            .to_owned()
-        },
-        PathBuf::from,
-    );
-    let path = root.join(program);
+    unpacked_in(("HHNET_DHCP_SERVERS", "servers"), program)
+}
+
+/// The same, of what is unpacked elsewhere: where a variable says, else under
+/// `target/peers` by a name of its own.
+///
+/// # Panics
+/// As [`unpacked`].
+pub(super) fn unpacked_in((variable, name): (&str, &str), file: &str) -> PathBuf {
+    let peers = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/peers"));
+    let root = env::var_os(variable).map_or_else(|| peers.join(name).join("root"), PathBuf::from);
+    let path = root.join(file);
     assert!(
         path.is_file(),
         "{} is not there; `cargo xtask setup` fetches it",

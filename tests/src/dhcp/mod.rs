@@ -5,7 +5,7 @@
 //! | module    | what it is                                                    |
 //! |-----------|---------------------------------------------------------------|
 //! | `kind`    | what a message is for                                         |
-//! | `daemon`  | dnsmasq, ISC dhcpd or udhcpd, on any interface of any machine |
+//! | `daemon`  | dnsmasq, ISC dhcpd, Kea or udhcpd, on any interface           |
 //! | `relay`   | ISC dhcrelay                                                  |
 //! | `model`   | how the fabric's server decides                               |
 //! | `server`  | the model on a socket, with a rule for each message           |
@@ -16,6 +16,7 @@ mod daemon;
 mod dnsmasq;
 mod forgery;
 mod isc;
+mod kea;
 mod kind;
 mod model;
 mod relay;

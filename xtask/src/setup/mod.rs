@@ -80,6 +80,7 @@ pub(crate) fn provision_all(workspace: &Workspace) -> Result<()> {
         kernel::provision(workspace, kernel, Flavour::Cloud)?;
     }
     servers::SERVERS.provide(workspace)?;
+    servers::KEA.provide(workspace)?;
     prometheus::PROMETHEUS.provide(workspace)?;
     Ok(())
 }

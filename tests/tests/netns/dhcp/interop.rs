@@ -102,9 +102,9 @@ fn a_lease_is_rebound_when_the_server_does_not_hear_unicast(software: Software) 
 }
 
 /// A server whose disk was replaced, and which leases other addresses now, refuses
-/// the renewal; udhcpd does not answer it, so that the lease has to run out.
+/// the renewal; udhcpd and Kea do not answer it, so that the lease has to run out.
 fn a_server_that_has_lost_its_leases_gives_a_new_one(software: Software) {
-    let refuses = software != Software::Udhcpd;
+    let refuses = !matches!(software, Software::Udhcpd | Software::Kea);
     let segment = Segment::with_wire(3);
     let pool = Segment::pool()
         .renewed_after(2, 4)
@@ -175,6 +175,11 @@ fn outlive(software: Software) {
 #[test]
 fn isc_may_die_and_come_back() {
     outlive(Software::Isc);
+}
+
+#[test]
+fn kea_may_die_and_come_back() {
+    outlive(Software::Kea);
 }
 
 #[test]

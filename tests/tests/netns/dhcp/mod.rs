@@ -9,6 +9,7 @@ macro_rules! with_every_server {
     ($($test:ident),* $(,)?) => {
         with_every_server!(dnsmasq, Dnsmasq: $($test),*);
         with_every_server!(isc, Isc: $($test),*);
+        with_every_server!(kea, Kea: $($test),*);
         with_every_server!(udhcpd, Udhcpd: $($test),*);
     };
     ($module:ident, $software:ident: $($test:ident),*) => {

@@ -32,6 +32,14 @@ fn plain(software: Software) -> &'static [&'static str] {
             "option ntp-servers 192.0.2.123;",
             "option domain-search \"a.example\", \"b.example\";",
         ],
+        Software::Kea => &[
+            r#"{"name": "domain-name-servers", "data": "192.0.2.53"}"#,
+            r#"{"name": "domain-name", "data": "example.net"}"#,
+            r#"{"name": "interface-mtu", "data": "1400"}"#,
+            r#"{"name": "static-routes", "data": "192.0.2.7, 10.0.1.1"}"#,
+            r#"{"name": "ntp-servers", "data": "192.0.2.123"}"#,
+            r#"{"name": "domain-search", "data": "a.example, b.example"}"#,
+        ],
         Software::Udhcpd => &[
             "opt dns 192.0.2.53",
             "opt domain example.net",
@@ -48,6 +56,9 @@ fn classless(software: Software) -> &'static str {
     match software {
         Software::Dnsmasq => "--dhcp-option=121,0.0.0.0/0,10.0.1.1,10.7.0.0/16,10.0.1.1",
         Software::Isc => "option classless-routes 0, 10,0,1,1, 16, 10,7, 10,0,1,1;",
+        Software::Kea => {
+            r#"{"name": "classless", "csv-format": false, "data": "000A000101100A070A000101"}"#
+        }
         Software::Udhcpd => "opt staticroutes 0.0.0.0/0 10.0.1.1,10.7.0.0/16 10.0.1.1",
     }
 }
