@@ -103,7 +103,7 @@ fn what_is_done_by_hand_after_cleanup_stays() {
          sudo ip link add dummy0 type dummy && sudo ip addr add 10.0.8.1/32 dev dummy0",
     );
     // That of dummy0 is networkd's to remove, if it is late to look at the link.
-    wait::throughout(secs(20), "the address is there", || {
+    wait::throughout(secs(60), "the address is there", || {
         lab.machine.addresses("enp2s1") == ["10.0.7.2/24"]
     });
     let routes = lab.machine.must("ip route show");

@@ -20,7 +20,7 @@ const ATTEMPT: &str = "/opt/bin/hhnet cleanup >/dev/null 2>&1 || true; \
 fn twenty_seconds_are_enough_for_a_port_that_opens_after_twelve() {
     let lab = Lab::model(Connection::Unbundled, |_| ());
     let leaf = &lab.fabric.leaves[0];
-    for _ in 0..2 {
+    for _ in 0..3 {
         leaf.close(1, 1);
         lab.machine.ssh_must("/opt/bin/hhnet cleanup");
         let mut attempt = lab.machine.ssh_start(ATTEMPT);
