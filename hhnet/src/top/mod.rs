@@ -24,17 +24,14 @@ use ratatui::{
     DefaultTerminal,
     crossterm::event::{self, Event, KeyEvent},
 };
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
-};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 pub use self::feed::feed;
 use self::{
     facts::Facts,
     view::{View, Wish},
 };
-use crate::status::Paint;
+use crate::{status::Paint, watch::Ends};
 
 /// Something that happens to the page.
 enum Input {
@@ -132,28 +129,6 @@ async fn show(
             Some(Input::NoKeys(error)) => return Err(error),
             Some(Input::Size) => {}
             None => return Ok(()),
-        }
-    }
-}
-
-/// What ends it from outside.
-struct Ends([Signal; 3]);
-
-impl Ends {
-    fn catch() -> io::Result<Ends> {
-        Ok(Ends([
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
-        ]))
-    }
-
-    async fn one(&mut self) {
-        let [interrupted, terminated, hung_up] = &mut self.0;
-        tokio::select! {
-            _ = interrupted.recv() => {}
-            _ = terminated.recv() => {}
-            _ = hung_up.recv() => {}
         }
     }
 }

@@ -6,6 +6,7 @@
 //! that it is in order however the process ends.
 
 pub mod dups;
+mod ends;
 pub mod flows;
 pub mod status;
 
@@ -18,10 +19,11 @@ use std::{
 };
 
 use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
     task::spawn_blocking,
     time::{MissedTickBehavior, interval},
 };
+
+pub(crate) use self::ends::Ends;
 
 /// From one page to the next.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -78,17 +80,14 @@ async fn refresh<P>(between: Between, mut page: P) -> io::Result<()>
 where
     P: FnMut(Option<Size>) -> io::Result<String> + Send + 'static,
 {
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut hung_up = signal(SignalKind::hangup())?;
+    let mut ends = Ends::catch()?;
     let mut ticks = interval(PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut first = true;
     loop {
-        let signals = [&mut interrupted, &mut terminated, &mut hung_up];
         tokio::select! {
             biased;
-            () = any(signals) => return Ok(()),
+            () = ends.one() => return Ok(()),
             _ = ticks.tick() => {}
         }
         // On another thread: the agent may be slow, and so may the reader be,
@@ -97,23 +96,12 @@ where
             show(&mut page, between, first)?;
             io::Result::Ok(page)
         });
-        let signals = [&mut interrupted, &mut terminated, &mut hung_up];
         tokio::select! {
             biased;
-            () = any(signals) => return Ok(()),
+            () = ends.one() => return Ok(()),
             shown = shown => page = shown.map_err(io::Error::other)??,
         }
         first = false;
-    }
-}
-
-/// Completes when one of the signals has come.
-async fn any(signals: [&mut Signal; 3]) {
-    let [a, b, c] = signals;
-    tokio::select! {
-        _ = a.recv() => {}
-        _ = b.recv() => {}
-        _ = c.recv() => {}
     }
 }
 
