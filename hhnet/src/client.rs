@@ -4,8 +4,8 @@
 
 use std::{
     ffi::OsString,
-    io::{self, Read},
-    os::unix::net::UnixStream,
+    io::{self, Read, Write},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::Path,
     process::Stdio,
     thread,
@@ -17,13 +17,14 @@ use nix::{
         signal::{Signal, kill},
         socket::{getsockopt, sockopt::PeerCredentials},
     },
-    unistd::Pid,
+    unistd::{Pid, geteuid},
 };
 use serde::de::DeserializeOwned;
+use socket2::{Domain, SockAddr, Socket, Type};
 use tracing::debug;
 
 use crate::{
-    fault,
+    agent, errand, fault,
     host::unit,
     program, runtime,
     wire::{self, Frame},
@@ -49,6 +50,11 @@ pub enum Unanswered {
     Kill,
 }
 
+/// It does not even take our connection.
+#[derive(Debug, thiserror::Error)]
+#[error("the agent takes no connections")]
+struct BacklogFull;
+
 /// How an exchange ended.
 enum Exchange {
     /// With this exit status.
@@ -73,7 +79,7 @@ pub fn call(
 ) -> io::Result<u8> {
     let mut deadline = Instant::now() + PATIENCE;
     loop {
-        match exchange(reach(deadline)?, args, &mut show)? {
+        match exchange(reach(deadline), args, &mut show)? {
             Exchange::Done(status) => return Ok(status),
             Exchange::Left if Instant::now() < deadline => thread::sleep(RETRY),
             Exchange::Left => return Err(io::ErrorKind::ConnectionReset.into()),
@@ -96,10 +102,10 @@ pub fn call_running(
     args: &[OsString],
     mut show: impl FnMut(Frame) -> io::Result<()>,
 ) -> io::Result<Option<u8>> {
-    let stream = match connect() {
-        Err(error) if is_absent(&error) => return Ok(None),
-        other => other?,
-    };
+    let stream = connect();
+    if matches!(&stream, Err(error) if is_absent(error)) {
+        return Ok(None);
+    }
     match exchange(stream, args, &mut show)? {
         Exchange::Done(status) => Ok(Some(status)),
         Exchange::Left => Ok(None),
@@ -117,7 +123,11 @@ pub fn ask<R: DeserializeOwned>(args: &[OsString]) -> io::Result<Option<R>> {
         match frame {
             Frame::Stdout(text) => answer.extend(text),
             Frame::Stderr(text) => complaint += &String::from_utf8_lossy(&text),
-            Frame::Heard | Frame::Accepted | Frame::Progress(_) | Frame::Exit(_) => {}
+            Frame::Heard
+            | Frame::Accepted
+            | Frame::Progress(_)
+            | Frame::Errand(_)
+            | Frame::Exit(_) => {}
         }
         Ok(())
     })?;
@@ -137,6 +147,12 @@ fn silent(pid: Pid) -> io::Error {
     ))
 }
 
+fn is_backlog_full(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<BacklogFull>())
+}
+
 fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -147,8 +163,27 @@ fn is_absent(error: &io::Error) -> bool {
     )
 }
 
+/// Whoever listens there has to be who we are: only root can have made the socket,
+/// and what he says is believed.
+///
+/// One that is stopped takes no connections: once its backlog is full, the kernel lets
+/// us wait for as long as a write may take (`unix_stream_connect` in net/unix).
 fn connect() -> io::Result<UnixStream> {
-    UnixStream::connect(runtime::SOCKET)
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_write_timeout(Some(HEARING))?;
+    match socket.connect(&SockAddr::unix(runtime::SOCKET)?) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(io::Error::other(BacklogFull));
+        }
+        other => other?,
+    }
+    let stream = UnixStream::from(OwnedFd::from(socket));
+    let uid = getsockopt(&stream, PeerCredentials)?.uid();
+    if uid == geteuid().as_raw() {
+        return Ok(stream);
+    }
+    let reason = format!("{}: user {uid} listens there, not root", runtime::SOCKET);
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
 }
 
 /// A connection to the agent, which is started if there is none.
@@ -172,10 +207,16 @@ fn reach(deadline: Instant) -> io::Result<UnixStream> {
 }
 
 fn exchange(
-    mut stream: UnixStream,
+    connection: io::Result<UnixStream>,
     args: &[OsString],
     show: &mut impl FnMut(Frame) -> io::Result<()>,
 ) -> io::Result<Exchange> {
+    let mut stream = match connection {
+        Err(error) if is_backlog_full(&error) => {
+            return agent::holder().map(Exchange::Silent).ok_or(error);
+        }
+        other => other?,
+    };
     fault::step("sending the request");
     stream.set_read_timeout(Some(HEARING))?;
     if wire::write_request(&mut stream, args).is_err() {
@@ -189,6 +230,11 @@ fn exchange(
             Ok(Frame::Heard) => stream.set_read_timeout(None)?,
             Ok(Frame::Accepted) => accepted = true,
             Ok(Frame::Exit(status)) => return Ok(Exchange::Done(status)),
+            Ok(Frame::Errand(errand)) => {
+                let answer = wire::encode_answer(&errand::run(&errand));
+                // One that has gone meanwhile is noticed by the next read.
+                let _ = stream.write_all(&answer);
+            }
             Ok(frame) => show(frame)?,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let pid = getsockopt(&stream, PeerCredentials)?.pid();

@@ -9,14 +9,14 @@
 //! a reboot.
 
 use std::{
-    fs, io,
+    io,
     net::Ipv4Addr,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
 
-use crate::{cli::Prefix, fault, link::Device, runtime};
+use crate::{cli::Prefix, fault, file, link::Device, runtime};
 
 /// State of a link before hhnet changed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,14 +55,23 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// Opens the book in the runtime directory. Where others may write there it is one
+    /// that nothing is read into, or written from.
+    pub fn of_runtime() -> Journal {
+        match runtime::check() {
+            Ok(()) => Journal::open(Path::new(runtime::JOURNAL)),
+            Err(_) => Journal::default(),
+        }
+    }
+
     /// Opens the book; a missing or unreadable one is an empty one, because
     /// `cleanup` must not fail over it.
-    pub fn open(file: &Path) -> Journal {
-        let read = fs::read(file)
+    pub fn open(path: &Path) -> Journal {
+        let read = file::read(path)
             .ok()
             .and_then(|text| serde_json::from_slice(&text).ok());
         Journal {
-            file: file.to_owned(),
+            file: path.to_owned(),
             ..read.unwrap_or_default()
         }
     }
@@ -163,14 +172,16 @@ impl Journal {
             // Who was killed in between has left the new one.
             return runtime::remove(&new).and(runtime::remove(&self.file));
         }
-        fs::write(&new, serde_json::to_vec_pretty(self)?)?;
+        file::write(&new, serde_json::to_vec_pretty(self)?)?;
         fault::step("replacing the journal");
-        fs::rename(new, &self.file)
+        file::rename(&new, &self.file)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn scratch(test: &str) -> PathBuf {

@@ -14,12 +14,13 @@ use std::{
 
 use hhnet::{
     agent::{self, StartError},
+    check,
     cli::{self, Dups, Flows, Refusal, Verb},
     client::{self, Unanswered},
     clock,
     config::{self, Line},
     diagnose::{Diagnosis, Facts, look},
-    elevate, exporter, fault, log, metrics, offline, program, progress,
+    elevate, exporter, fault, log, metrics, offline, printable, privilege, program, progress,
     status::Paint,
     top, watch,
     wire::Frame,
@@ -49,7 +50,7 @@ fn run(args: Vec<OsString>) -> io::Result<u8> {
         Err(Refusal::Version(text)) => return answer(&text),
         Err(Refusal::Usage(text)) => {
             complain(&text);
-            return Ok(1);
+            return Ok(usage_status(&args));
         }
     };
     let is_root = unistd::geteuid().is_root();
@@ -66,6 +67,7 @@ fn run(args: Vec<OsString>) -> io::Result<u8> {
         Verb::Status(flags) if flags.watch => watch::status::run(&args, flags.json, paint()),
         Verb::Status(flags) => show_status(flags),
         Verb::Diagnose(flags) => diagnose(flags),
+        Verb::Check(flags) => check(&flags),
         Verb::Metrics(_) => show_metrics(&args),
         Verb::Flows(flows) if flows.watch => watch::flows::run(&args, &flows),
         Verb::Flows(flows) => show_flows(&args, &flows),
@@ -132,6 +134,30 @@ fn diagnose(flags: cli::Diagnose) -> io::Result<u8> {
     Ok(diagnosis.status())
 }
 
+/// How others are reached from here. Who sits in front of a terminal is told how far
+/// it is.
+fn check(flags: &cli::Check) -> io::Result<u8> {
+    let (begun, watched) = (Instant::now(), io::stderr().is_terminal());
+    let report = check::run(flags, &|text| {
+        if watched {
+            complain(&progress::line(begun.elapsed(), text.as_bytes()));
+        }
+    })?;
+    if flags.json {
+        answer(&(serde_json::to_string_pretty(&report)? + "\n"))?;
+    } else {
+        answer(&report.text())?;
+    }
+    Ok(report.status())
+}
+
+/// Exit status for a command line that asks for nothing hhnet can do: failure, as it
+/// always was; of `check`, whose failures are the network's, one of its own.
+fn usage_status(args: &[OsString]) -> u8 {
+    let is_check = args.first().is_some_and(|verb| verb == "check");
+    if is_check { 2 } else { 1 }
+}
+
 /// Colours are for terminals, and for who wants them.
 fn paint() -> Paint {
     if io::stdout().is_terminal() && !program::wants_no_color() {
@@ -183,11 +209,12 @@ fn show_flows(args: &[OsString], flows: &Flows) -> io::Result<u8> {
 
 /// For stderr; if that is closed, the exit status has to say it.
 fn complain(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
+    let _ = io::stderr().write_all(printable::page(text).as_bytes());
 }
 
 /// Prints an answer made here.
 fn answer(text: &str) -> io::Result<u8> {
+    let text = printable::coloured(text).into_owned();
     show(Frame::Stdout(text.into())).map(|()| 0)
 }
 
@@ -210,7 +237,9 @@ fn show(frame: Frame) -> io::Result<()> {
             let _ = io::stderr().write_all(&text);
             Ok(())
         }
-        Frame::Heard | Frame::Accepted | Frame::Progress(_) | Frame::Exit(_) => Ok(()),
+        Frame::Heard | Frame::Accepted | Frame::Progress(_) | Frame::Errand(_) | Frame::Exit(_) => {
+            Ok(())
+        }
     }
 }
 
@@ -234,6 +263,7 @@ fn run_agent(flags: &cli::Agent) -> io::Result<u8> {
     };
     agent::prepare();
     log::to_file(flags.foreground);
+    privilege::reduce();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // For loading programs, and closing sockets.

@@ -3,9 +3,7 @@
 
 use std::{
     fs::File,
-    io,
-    path::Path,
-    thread,
+    io, thread,
     time::{Duration, Instant},
 };
 
@@ -13,7 +11,7 @@ use nix::fcntl::Flock;
 
 use crate::{
     agent::{self, StartError, cleanup},
-    clock,
+    clock, errand,
     host::Host,
     journal::Journal,
     link::{self, LinkError, Links},
@@ -60,9 +58,13 @@ pub fn sweep() -> io::Result<Vec<String>> {
     // Held meanwhile: none may start.
     let lock = lock_of_the_dead();
     let swept = ask(async |links| {
-        let mut journal = Journal::open(Path::new(runtime::JOURNAL));
+        let mut journal = Journal::of_runtime();
         let host = Host::find().await;
-        let mut failures = cleanup::sweep(&links, &host, &mut journal).await?;
+        let mut failures =
+            cleanup::sweep(&links, &host, &mut journal, async |interface, program| {
+                errand::detach(interface, program)
+            })
+            .await?;
         failures.extend(cleanup::give_back(&links, &host).await);
         Ok(failures)
     });
@@ -80,9 +82,17 @@ fn lock_of_the_dead() -> Option<Flock<File>> {
         match agent::take_lock() {
             Ok(lock) => return Some(lock),
             Err(StartError::Another) if Instant::now() < patience => thread::sleep(RETRY),
-            Err(_) => return None,
+            Err(_) => return lock_of_nobody(),
         }
     }
+}
+
+/// The lock in the place of something that is no file of ours, as it was put there while
+/// the directory was open to others.
+fn lock_of_nobody() -> Option<Flock<File>> {
+    runtime::check().ok()?;
+    runtime::remove(runtime::LOCK).ok()?;
+    agent::take_lock().ok()
 }
 
 /// The status of a machine without an agent.
@@ -97,7 +107,7 @@ pub fn status() -> io::Result<Status> {
             devices: &devices,
             addresses: &addresses,
             nics: link::nics(&devices),
-            journal: Some(&Journal::open(Path::new(runtime::JOURNAL))),
+            journal: Some(&Journal::of_runtime()),
             now: clock::now(),
             ..Facts::default()
         };

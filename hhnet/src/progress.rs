@@ -6,11 +6,13 @@
 
 use std::time::Duration;
 
+use crate::printable;
+
 /// A line of progress. Whatever the agent has sent, it is one line and moves no
 /// cursor.
 pub fn line(elapsed: Duration, text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
-    let text: String = text.chars().filter(|c| !c.is_control()).collect();
+    let text = printable::line(&text);
     format!("{:>7.2} s  {text}\n", elapsed.as_secs_f64())
 }
 
@@ -25,6 +27,9 @@ mod tests {
             line(after, b"enp2s1: link up"),
             "   2.51 s  enp2s1: link up\n"
         );
-        assert_eq!(line(after, b"\x1b[2Ja\nb"), "   2.51 s  [2Jab\n");
+        assert_eq!(
+            line(after, b"\x1b[2Ja\nb\xff"),
+            "   2.51 s  \\u001b[2Ja\\u000ab\u{fffd}\n"
+        );
     }
 }

@@ -4,7 +4,8 @@
 //! A request is the command line itself, NUL-separated, behind its length. A
 //! reply is a sequence of frames: that the agent is there, that it has begun,
 //! how far it is, pieces of stdout and stderr as they come, then the exit
-//! status. Numbers are in network byte order.
+//! status. Among them may be an errand, to which the command answers as it has asked:
+//! bytes behind their length. Numbers are in network byte order.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -28,6 +29,8 @@ pub enum Frame {
     Stderr(Vec<u8>),
     /// How far it is: a line without its end, for whoever watches.
     Progress(Vec<u8>),
+    /// Something for the command to do, and to answer ([`crate::errand`]).
+    Errand(Vec<u8>),
     /// The exit status, always the last frame.
     Exit(u8),
 }
@@ -41,6 +44,7 @@ impl Frame {
             Frame::Stdout(_) => "answer",
             Frame::Stderr(_) => "complaint",
             Frame::Progress(_) => "progress",
+            Frame::Errand(_) => "errand",
             Frame::Exit(_) => "exit status",
         }
     }
@@ -48,9 +52,13 @@ impl Frame {
 
 /// Encodes a command line, program name excluded.
 pub fn encode_request(args: &[OsString]) -> Vec<u8> {
-    let line = args.join(OsStr::from_bytes(b"\0")).into_vec();
-    let mut bytes = (line.len() as u32).to_be_bytes().to_vec();
-    bytes.extend(line);
+    encode_answer(&args.join(OsStr::from_bytes(b"\0")).into_vec())
+}
+
+/// Encodes what has come of an errand.
+pub fn encode_answer(answer: &[u8]) -> Vec<u8> {
+    let mut bytes = (answer.len() as u32).to_be_bytes().to_vec();
+    bytes.extend(answer);
     bytes
 }
 
@@ -71,6 +79,7 @@ impl Frame {
             Frame::Stderr(body) => (2, body.as_slice()),
             Frame::Exit(status) => (3, std::slice::from_ref(status)),
             Frame::Progress(body) => (5, body.as_slice()),
+            Frame::Errand(body) => (6, body.as_slice()),
         };
         let mut bytes = vec![kind];
         bytes.extend((body.len() as u32).to_be_bytes());
@@ -100,6 +109,7 @@ impl Frame {
             (3, [status]) => Ok(Frame::Exit(*status)),
             (4, []) => Ok(Frame::Heard),
             (5, _) => Ok(Frame::Progress(body)),
+            (6, _) => Ok(Frame::Errand(body)),
             _ => Err(io::ErrorKind::InvalidData.into()),
         }
     }
@@ -136,6 +146,7 @@ mod tests {
             Frame::Progress(b"enp2s1: link up".to_vec()),
             Frame::Stdout(b"10.0.1.10/24\n".to_vec()),
             Frame::Stderr(vec![]),
+            Frame::Errand(b"{}".to_vec()),
             Frame::Exit(1),
         ];
         let bytes: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();

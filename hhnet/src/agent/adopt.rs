@@ -43,6 +43,7 @@ impl Agent {
             let bond = lowest.first().and_then(|member| member.master);
             self.count_members_of(bond, settings.xdp);
         }
+        self.adopted = self.sessions.len();
         if !self.sessions.is_empty() {
             // It says in the log why there are none.
             self.expose(exposure).await;

@@ -16,10 +16,11 @@ use super::{
     undo::log,
 };
 use crate::{
-    cli::{BOND, P2p, Verb},
+    cli::{BOND, Bond, IfName, P2p, Verb, Vlan},
     config::Line,
     journal,
-    link::Kind,
+    link::{Address, Device, Kind, LinkError},
+    session::Session,
     wire::Frame,
 };
 
@@ -31,18 +32,17 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 impl Agent {
     /// Asks for all lines, in their order. Those that wait for an address do so
     /// beside each other.
-    pub(super) async fn declare(&self, lines: Vec<Line>) {
+    pub(super) fn declare(&self, lines: Vec<Line>) {
         for line in lines {
             info!("{line}");
-            self.clear_way(&line.verb).await;
             let reply = ask(&self.outbox, &line.verb);
             tokio::spawn(pursue(line, reply, self.outbox.clone()));
         }
     }
 
-    /// Removes links that an agent was making for this very line when it was
-    /// killed, so that there is no lease on them. Else the line would fail over
-    /// them for ever.
+    /// Removes links that were made for this very line, so that there is no lease on them:
+    /// by an agent that was killed meanwhile, or with a bond that another line needed then.
+    /// Else the line would fail over them for ever.
     async fn clear_way(&self, verb: &Verb) {
         let (lowest, below) = match verb {
             Verb::Bond(bond) => (bond.members.first(), Some(BOND)),
@@ -57,7 +57,7 @@ impl Agent {
         for name in interface.as_deref().into_iter().chain(below) {
             match self.links.device(name).await {
                 Ok(Some(left)) if left.kind != Kind::Other && !self.is_used(&left) => {
-                    info!("{name} is left from an agent that was killed: removed");
+                    info!("{name} is left of an attempt before: removed");
                     log(self.links.remove(&left).await);
                 }
                 Ok(_) => {}
@@ -76,7 +76,46 @@ impl Agent {
             call.reply.answer("in force already");
             return call.reply.exit(0);
         }
-        self.obey(call).await;
+        self.clear_way(&call.verb).await;
+        let verb = self.lacking(call.verb).await;
+        let reply = call.reply;
+        self.obey(Call { verb, reply }).await;
+    }
+
+    /// What there is still to do for a line. Its bond may stand, because another line's
+    /// lease is on it, while its VLAN was given up.
+    async fn lacking(&self, verb: Verb) -> Verb {
+        let Verb::Bond(bond) = &verb else { return verb };
+        let Ok(parent) = BOND.parse() else {
+            return verb;
+        };
+        let vlan = Vlan {
+            vlan: bond.vlan,
+            parent,
+            lease: bond.lease.clone(),
+        };
+        match self.stands(bond).await {
+            Ok(true) => Verb::Vlan(vlan),
+            Ok(false) => verb,
+            Err(error) => {
+                warn!("{error}");
+                verb
+            }
+        }
+    }
+
+    /// Whether there is a bond of these members, below a lease of ours.
+    async fn stands(&self, bond: &Bond) -> Result<bool, LinkError> {
+        let all = self.links.devices().await?;
+        let is_it = |d: &&Device| d.name == BOND && d.is_bond() && self.is_used(d);
+        let Some(upper) = all.iter().find(is_it) else {
+            return Ok(false);
+        };
+        let is_in = |name: &IfName| {
+            let mut members = all.iter().filter(|d| d.master == Some(upper.index));
+            members.any(|member| member.name == name.as_str())
+        };
+        Ok(bond.members.iter().all(is_in))
     }
 
     async fn is_in_force(&self, verb: &Verb) -> bool {
@@ -86,9 +125,9 @@ impl Agent {
         match verb {
             Verb::P2p(p2p) => self.is_linked(p2p).await,
             _ => {
-                let leased = |name: &String| *name == interface;
-                self.sessions.iter().any(|s| leased(&s.device.name))
-                    && !self.waiting.iter().any(leased)
+                let is_it = |s: &&Session| s.device.name == interface;
+                let session = self.sessions.iter().find(is_it);
+                session.is_some_and(|s| !self.waiting.contains(&s.device.index))
             }
         }
     }
@@ -107,9 +146,9 @@ impl Agent {
         let (Ok(device), Ok(addresses)) = (device, addresses) else {
             return false;
         };
-        addresses
-            .iter()
-            .any(|a| a.index == device.index && a.address == p2p.local.address)
+        let is_ours = |a: &Address| a.index == device.index && a.address == p2p.local.address;
+        let routed = self.links.has_default_route(&device, p2p.remote).await;
+        addresses.iter().any(is_ours) && routed.unwrap_or(false)
     }
 }
 
@@ -148,7 +187,7 @@ async fn outcome(line: &Line, frames: &mut UnboundedReceiver<Frame>) -> Option<u
             Frame::Stdout(text) => each(&text, |said| info!("line {}: {said}", line.number)),
             Frame::Stderr(text) => each(&text, |said| warn!("line {}: {said}", line.number)),
             Frame::Exit(status) => return Some(status),
-            Frame::Heard | Frame::Accepted | Frame::Progress(_) => {}
+            Frame::Heard | Frame::Accepted | Frame::Progress(_) | Frame::Errand(_) => {}
         }
     }
     None

@@ -8,16 +8,21 @@ use std::{
         fd::AsFd,
         unix::fs::{MetadataExt, OpenOptionsExt},
     },
+    path::Path,
 };
 
 use nix::{
     fcntl::{Flock, FlockArg},
-    sys::resource::{Resource, getrlimit, setrlimit},
+    sys::{
+        resource::{Resource, getrlimit, setrlimit},
+        stat::{major, minor},
+    },
+    unistd::Pid,
 };
 use tokio::net::UnixListener;
 use tracing::{info, warn};
 
-use crate::{fault, link::LinkError, runtime};
+use crate::{fault, file, link::LinkError, runtime};
 
 /// Why there is no agent.
 #[derive(Debug, thiserror::Error)]
@@ -40,13 +45,9 @@ pub enum StartError {
 pub fn take_lock() -> Result<Flock<File>, StartError> {
     fault::step("taking the lock");
     let at = |error| StartError::Runtime(runtime::LOCK, error);
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(runtime::LOCK)
-        .map_err(at)?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    let file = file::open(Path::new(runtime::LOCK), &mut options).map_err(at)?;
     let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(lock) => lock,
         Err((_, nix::Error::EWOULDBLOCK)) => return Err(StartError::Another),
@@ -59,6 +60,33 @@ pub fn take_lock() -> Result<Flock<File>, StartError> {
         Ok(named) if named.ino() == ours => Ok(lock),
         _ => Err(StartError::Another),
     }
+}
+
+/// The process that is the agent, as seen from here: whom to name, or to end, when it
+/// cannot even be connected to. None where the lock may be somebody else's, or `/proc` is
+/// of other processes than ours.
+pub fn holder() -> Option<Pid> {
+    runtime::check().ok()?;
+    let lock = file::open(Path::new(runtime::LOCK), OpenOptions::new().read(true)).ok()?;
+    let own = fs::read_link("/proc/self").ok()?;
+    if own != Path::new(&Pid::this().to_string()) {
+        return None;
+    }
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    holder_of(&locks, &lock.metadata().ok()?)
+}
+
+/// Reads `lock_get_status` in fs/locks.c: `1: FLOCK  ADVISORY  WRITE PID MAJ:MIN:INODE 0 EOF`.
+/// The device is that of the file on a tmpfs, as /run is; not so on btrfs.
+fn holder_of(locks: &str, file: &impl MetadataExt) -> Option<Pid> {
+    let (dev, inode) = (file.dev(), file.ino());
+    let file = format!("{:02x}:{:02x}:{inode}", major(dev), minor(dev));
+    let held_by = |line: &str| match line.split_whitespace().collect::<Vec<_>>()[..] {
+        // One that waits has an arrow in the second place.
+        [_, "FLOCK", _, _, pid, of, ..] if of == file => pid.parse().ok(),
+        _ => None,
+    };
+    locks.lines().find_map(held_by).map(Pid::from_raw)
 }
 
 /// Lets go of everything inherited from the command that started us: its
@@ -126,5 +154,31 @@ pub fn say_ready() {
             }
         }
         Err(error) => warn!("/dev/null: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_is_who_has_the_lock_not_who_waits_for_it() {
+        let file = tempfile();
+        let about = file.metadata().expect("it is open");
+        let lock = Flock::lock(file, FlockArg::LockExclusive).expect("nobody else has it");
+        let locks = fs::read_to_string("/proc/locks").expect("/proc");
+        assert_eq!(holder_of(&locks, &about), Some(Pid::this()));
+        let waiting = locks.replace(": FLOCK", ": -> FLOCK");
+        assert_eq!(holder_of(&waiting, &about), None);
+        drop(lock);
+        let locks = fs::read_to_string("/proc/locks").expect("/proc");
+        assert_eq!(holder_of(&locks, &about), None);
+    }
+
+    /// A file without a name.
+    fn tempfile() -> File {
+        let mut options = OpenOptions::new();
+        options.write(true).custom_flags(libc::O_TMPFILE);
+        options.open("/dev/shm").expect("a tmpfs")
     }
 }

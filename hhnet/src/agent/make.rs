@@ -23,7 +23,7 @@ pub(super) enum VerbError {
 }
 
 impl VerbError {
-    fn refused(reason: impl fmt::Display) -> Self {
+    pub(super) fn refused(reason: impl fmt::Display) -> Self {
         VerbError::Refused(reason.to_string())
     }
 }
@@ -91,39 +91,13 @@ impl Agent {
         Ok(self.links.set_mtu(device, mtu).await?)
     }
 
-    async fn must_be_free(&self, name: &str) -> Result<(), VerbError> {
-        let Err(error) = self.links.must_be_free(name).await else {
-            return Ok(());
-        };
-        match self.links.device(name).await? {
-            Some(device) if device.is_bond() || device.is_vlan() => Err(VerbError::refused(
-                format_args!("{error}; hhnet cleanup removes it"),
-            )),
-            _ => Err(error.into()),
-        }
-    }
-
-    /// The members, checked before anything is changed.
-    async fn free_members(&self, names: &[IfName]) -> Result<Vec<Device>, VerbError> {
-        let mut members = Vec::new();
-        for name in names {
-            let member = self.links.existing(name.as_str()).await?;
-            if let Some(reason) = unfit(&member, &members) {
-                return Err(VerbError::refused(format_args!(
-                    "adding {name} to {BOND}: it is {reason}"
-                )));
-            }
-            members.push(member);
-        }
-        Ok(members)
-    }
-
     pub(super) async fn make_vlan(
         &mut self,
         vlan: &Vlan,
         undo: &mut Undo,
     ) -> Result<Leasable, VerbError> {
         let parent = self.links.existing(vlan.parent.as_str()).await?;
+        self.must_be_no_member(&parent, "adding a VLAN to").await?;
         let name = vlan
             .parent
             .with_vlan(vlan.vlan)
@@ -161,11 +135,8 @@ impl Agent {
     ) -> Result<Leasable, VerbError> {
         let name = &dhcp.interface;
         let before = self.links.existing(name.as_str()).await?;
-        if before.master.is_some() {
-            return Err(VerbError::refused(format_args!(
-                "leasing an address on {name}: it is a member of another device"
-            )));
-        }
+        self.must_be_no_member(&before, "leasing an address on")
+            .await?;
         if self.sessions.iter().any(|s| s.device.index == before.index) {
             return Err(VerbError::refused(format_args!(
                 "leasing an address on {name}: that is done already"
@@ -207,13 +178,16 @@ impl Agent {
 
     pub(super) async fn make_p2p(&mut self, p2p: &P2p, undo: &mut Undo) -> Result<(), VerbError> {
         let device = self.links.existing(p2p.interface.as_str()).await?;
+        self.must_be_no_member(&device, "adding an address to")
+            .await?;
         self.note(&device, undo)?;
         let entry = journal::P2p {
             interface: device.name.clone(),
             local: p2p.local,
             gateway: p2p.remote,
         };
-        if !self.journal.p2p.contains(&entry) {
+        let is_known = self.journal.p2p.contains(&entry);
+        if !is_known {
             undo.noted = Some(entry.clone());
             self.journal
                 .note_p2p(entry)
@@ -222,8 +196,16 @@ impl Agent {
         self.take_over(&[(device.name.as_str(), Role::Addressed)], undo)
             .await;
         self.links.set_up(&device).await?;
-        self.links.add_address(&device, p2p.local).await?;
-        undo.address = Some(Address::of(&device, p2p.local));
+        match self.links.add_address(&device, p2p.local).await {
+            Ok(()) => undo.address = Some(Address::of(&device, p2p.local)),
+            // What is there is ours, but for the route, which the kernel has dropped when
+            // somebody set the link down (`fib_disable_ip`).
+            Err(there) if is_known && there.errno() == Some(libc::EEXIST) => {
+                let added = self.links.add_default_route(&device, p2p.remote).await;
+                return added.map_err(|_| there.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
         Ok(self.links.add_default_route(&device, p2p.remote).await?)
     }
 
@@ -248,22 +230,6 @@ impl Agent {
         };
         undo.touched.push((before, new));
         Ok(())
-    }
-}
-
-/// Why a link cannot become a member of the bond. The kernel would find out
-/// only after the link was set down for it, which costs it its IPv6 addresses.
-fn unfit(member: &Device, others: &[Device]) -> Option<&'static str> {
-    if member.master.is_some() {
-        Some("a member of another device")
-    } else if !member.ethernet {
-        Some("no Ethernet device")
-    } else if member.is_bond() {
-        Some("a bond itself")
-    } else if others.iter().any(|other| other.index == member.index) {
-        Some("named twice")
-    } else {
-        None
     }
 }
 

@@ -20,7 +20,9 @@ mod clsact;
 mod connection;
 mod declared;
 mod ends;
+mod errands;
 mod expect;
+mod fitness;
 mod life;
 mod make;
 mod narrate;
@@ -34,7 +36,7 @@ mod verbs;
 mod wait;
 mod watchdog;
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
@@ -42,7 +44,7 @@ use tokio::{
 };
 use tracing::{info, warn};
 
-pub use self::life::{StartError, detach, leave, prepare, say_ready, take_lock};
+pub use self::life::{StartError, detach, holder, leave, prepare, say_ready, take_lock};
 use self::{
     connection::{Call, Reply},
     ends::Ends,
@@ -50,6 +52,7 @@ use self::{
     news::News,
     programs::Programs,
     scrape::Exposed,
+    undo::Undo,
     wait::{Aggregation, Outcome},
 };
 use crate::{
@@ -117,17 +120,22 @@ struct Agent {
     /// The ports as they are, for commands that tell how far they are.
     port_states: watch::Sender<BTreeMap<u32, PortState>>,
     outbox: mpsc::UnboundedSender<Message>,
-    /// Interfaces of the commands that wait beside the loop.
-    waiting: Vec<String>,
+    /// Interfaces of the commands that wait beside the loop, by their indices: somebody may
+    /// give them other names.
+    waiting: Vec<u32>,
     /// Started by somebody who wants it to stay: it leaves after a cleanup only.
     in_foreground: bool,
     /// Asked to terminate: only what has begun is brought to an end.
     leaving: bool,
     /// Counts cleanups: a command from before the last one has nothing to undo.
     generation: u64,
+    /// What failed verbs have left for the sake of others.
+    left: Vec<Undo>,
     /// Replies to be sent after everything is given up.
     farewell: Vec<Reply>,
     born: Duration,
+    /// Leases of an agent that had died.
+    adopted: usize,
 }
 
 /// Runs the agent until it owns nothing any more; with lines of the declarative
@@ -145,7 +153,7 @@ pub async fn run(declared: Option<Vec<Line>>) -> Result<(), StartError> {
     let mut agent = Agent {
         links,
         host: Host::find().await,
-        journal: Journal::open(Path::new(runtime::JOURNAL)),
+        journal: Journal::of_runtime(),
         sessions: Vec::new(),
         programs: Programs::default(),
         exposed: Exposed::default(),
@@ -161,8 +169,10 @@ pub async fn run(declared: Option<Vec<Line>>) -> Result<(), StartError> {
         in_foreground: declared.is_some(),
         leaving: false,
         generation: 0,
+        left: Vec::new(),
         farewell: Vec::new(),
         born: crate::clock::now(),
+        adopted: 0,
     };
     agent.look_around().await;
     agent.adopt().await;
@@ -172,7 +182,7 @@ pub async fn run(declared: Option<Vec<Line>>) -> Result<(), StartError> {
         env!("HHNET_BUILD"),
         std::process::id()
     );
-    agent.declare(declared.unwrap_or_default()).await;
+    agent.declare(declared.unwrap_or_default());
     let (guest, mut guests) = mpsc::channel(1);
     let doorman = tokio::spawn(connection::accept(listener, outbox, guest));
     let farewell = agent.serve(inbox, events).await;
@@ -255,8 +265,9 @@ impl Agent {
     async fn terminate(&mut self) {
         info!("asked to terminate");
         self.leaving = true;
-        let waiting = |session: &mut Session| self.waiting.contains(&session.device.name);
-        Session::end(self.sessions.extract_if(.., waiting).collect()).await;
+        let waiting = |session: &mut Session| self.waiting.contains(&session.device.index);
+        let ended = self.sessions.extract_if(.., waiting).collect();
+        Session::end(ended, &self.links, &self.host).await;
     }
 
     async fn handle(&mut self, message: Message) {

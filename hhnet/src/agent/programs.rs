@@ -162,9 +162,10 @@ impl Programs {
         }
     }
 
-    /// Tells the programs on a link what distinguishes copies there.
+    /// Tells the programs on a link what distinguishes copies there, and what it is called.
     pub(super) fn situate(&mut self, device: &Device) {
         if let State::Loaded(programs) = &mut self.state {
+            programs.rename(device.index, &device.name);
             situate(programs, device);
         }
     }

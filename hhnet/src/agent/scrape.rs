@@ -58,6 +58,10 @@ impl Agent {
 impl Agent {
     /// Answers a reader on the network.
     pub(super) async fn answer_scrape(&self, scrape: Scrape) {
+        // Who asks again and again while we are at work is not answered for each time.
+        if scrape.reply.is_closed() {
+            return;
+        }
         match self.metrics(scrape.format, None).await {
             // He may have gone.
             Ok(text) => drop(scrape.reply.send(text)),

@@ -68,6 +68,7 @@ impl Agent {
                 .collect(),
             complaints: self.programs.complaints(),
             agent: Some((std::process::id(), self.born)),
+            adopted: self.adopted,
             now: clock::now(),
             ..Facts::default()
         };

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     cli::{LeaseFlags, Verb},
     diagnose::{self, Rival},
+    errand::Errand,
     session::{Report, Session, Settings},
     status::{Paint, Status},
 };
@@ -75,7 +76,7 @@ impl Agent {
             Verb::Flows(flows) => self.show_flows(flows, reply).await,
             Verb::Dups(dups) => self.show_dups(&dups, &reply).await,
             // Done by the command itself.
-            Verb::Getvips | Verb::Top(_) | Verb::Agent(_) => {
+            Verb::Getvips | Verb::Check(_) | Verb::Top(_) | Verb::Agent(_) => {
                 reply.fail("not a question for the agent")
             }
         }
@@ -129,13 +130,15 @@ impl Agent {
         self.sessions.push(session);
         // The watch may still show how far an earlier bond had come.
         self.count_ports();
-        self.waiting.push(made.device.name.clone());
-        let (outbox, interface) = (self.outbox.clone(), made.device.name);
+        let (index, interface) = (made.device.index, made.device.name);
+        self.waiting.push(index);
+        let outbox = self.outbox.clone();
         tokio::spawn(async move {
             let end = wait.until_usable(story, &reply, &mut undo.steps).await;
             let _ = outbox.send(Message::Settled(Box::new(Outcome {
                 end,
                 interface,
+                index,
                 undo,
                 reply,
             })));
@@ -147,15 +150,16 @@ impl Agent {
         let Outcome {
             end,
             interface,
+            index,
             undo,
             reply,
         } = outcome;
-        if let Some(index) = self.waiting.iter().position(|name| *name == interface) {
-            self.waiting.swap_remove(index);
+        if let Some(place) = self.waiting.iter().position(|waiting| *waiting == index) {
+            self.waiting.swap_remove(place);
         }
         match end {
             // It went away in the very moment of success.
-            End::Leased(_) if reply.is_gone() => self.give_up(&interface, undo, &reply).await,
+            End::Leased(_) if reply.is_gone() => self.give_up(index, undo, &reply).await,
             End::Leased(prefix) => {
                 info!("{interface}: {prefix}: {}", undo.steps);
                 for (link, _) in &undo.touched {
@@ -167,19 +171,22 @@ impl Agent {
                     .remarks
                     .iter()
                     .for_each(|remark| reply.complain(remark));
-                self.remarks_on(&interface)
+                self.remarks_on(index)
                     .iter()
                     .for_each(|remark| reply.complain(remark));
                 reply.answer(prefix);
                 reply.exit(0);
             }
-            End::TimedOut(report) => self.time_out(&interface, &report, undo, &reply).await,
+            End::TimedOut(report) => {
+                let place = (index, interface.as_str());
+                self.time_out(place, &report, undo, &reply).await;
+            }
             End::Abandoned => {
                 info!("{interface}: whoever asked for it has gone");
-                self.give_up(&interface, undo, &reply).await;
+                self.give_up(index, undo, &reply).await;
             }
             End::Ended => {
-                self.give_up(&interface, undo, &reply).await;
+                self.give_up(index, undo, &reply).await;
                 let by = if self.leaving {
                     "the agent was terminated"
                 } else {
@@ -191,23 +198,29 @@ impl Agent {
     }
 
     /// What of a lease is not in force.
-    fn remarks_on(&self, interface: &str) -> Vec<String> {
-        let session = self.sessions.iter().find(|s| s.device.name == interface);
+    fn remarks_on(&self, index: u32) -> Vec<String> {
+        let session = self.sessions.iter().find(|s| s.device.index == index);
         session.map_or_else(Vec::new, |session| session.report.borrow().remarks.clone())
     }
 
-    async fn time_out(&mut self, interface: &str, report: &Report, undo: Undo, reply: &Reply) {
+    async fn time_out(
+        &mut self,
+        (index, interface): (u32, &str),
+        report: &Report,
+        undo: Undo,
+        reply: &Reply,
+    ) {
         // Before it is taken away: this is what there is to look at.
         let (found, status) = match self.facts().await {
             Ok(mut facts) => {
                 // No pings: they are for interfaces with a lease.
-                facts.rivals = rivals(facts.status.clone()).await;
+                facts.rivals = rivals(reply, facts.status.clone()).await;
                 let found = diagnose::findings_about(&facts, interface);
                 (found, facts.status.text(Paint::Plain))
             }
             Err(error) => (Vec::new(), error.to_string()),
         };
-        self.give_up(interface, undo, reply).await;
+        self.give_up(index, undo, reply).await;
         for line in diagnose::failure(interface, &report.to_string(), &found) {
             info!("{}", line.trim_start());
             reply.complain(line);
@@ -218,17 +231,23 @@ impl Agent {
         reply.exit(1);
     }
 
-    async fn give_up(&mut self, interface: &str, undo: Undo, reply: &Reply) {
+    async fn give_up(&mut self, index: u32, undo: Undo, reply: &Reply) {
         if undo.generation == self.generation {
-            let given_up = |session: &mut Session| session.device.name == interface;
-            Session::end(self.sessions.extract_if(.., given_up).collect()).await;
+            let given_up = |session: &mut Session| session.device.index == index;
+            let ended = self.sessions.extract_if(.., given_up).collect();
+            Session::end(ended, &self.links, &self.host).await;
             self.undo(undo, reply).await;
         }
     }
 }
 
-/// Other DHCP clients; there may be many processes to look at.
-async fn rivals(status: Status) -> Vec<Rival> {
+/// Other DHCP clients: by the command, which may look into them, else as far as they
+/// can be seen from here. There may be many processes to look at.
+async fn rivals(command: &Reply, status: Status) -> Vec<Rival> {
+    let errand = Errand::Rivals(Box::new(status.clone()));
+    if let Some(found) = command.run(&errand).await {
+        return found;
+    }
     let look = tokio::task::spawn_blocking(move || diagnose::look::rivals(&status));
     look.await.unwrap_or_default()
 }

@@ -23,6 +23,8 @@ pub(super) struct Outcome {
     pub(super) end: End,
     /// The interface that was to get an address.
     pub(super) interface: String,
+    /// Its index, which it keeps.
+    pub(super) index: u32,
     pub(super) undo: Undo,
     pub(super) reply: Reply,
 }

@@ -65,7 +65,7 @@ impl Agent {
 
     fn order(&self, index: u32, order: Order) {
         for session in self.sessions.iter().filter(|s| s.device.index == index) {
-            session.order(order);
+            session.order(order.clone());
         }
     }
 
@@ -112,9 +112,12 @@ impl Agent {
         self.programs.situate(device);
         for session in self
             .sessions
-            .iter()
+            .iter_mut()
             .filter(|s| s.device.index == device.index)
         {
+            if session.device.name != device.name {
+                session.rename(&device.name);
+            }
             session.order(Order::Link {
                 up: device.up && device.carrier,
             });
@@ -220,6 +223,7 @@ impl Agent {
         self.counted.remove(&index);
         self.count_ports();
         self.programs.forget_link(index);
+        self.forget_left(index);
         self.sessions.retain(|session| {
             let stays = session.device.index != index;
             if !stays {

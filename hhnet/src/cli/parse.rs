@@ -61,6 +61,7 @@ fn check(verb: &Verb) -> Result<(), String> {
         | Verb::Getvips
         | Verb::Status(_)
         | Verb::Diagnose(_)
+        | Verb::Check(_)
         | Verb::Metrics(_)
         | Verb::Flows(_)
         | Verb::Dups(_)

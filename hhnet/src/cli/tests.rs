@@ -3,6 +3,8 @@
 
 use std::ffi::OsString;
 
+use std::time::Duration;
+
 use super::*;
 
 fn ask(line: &str) -> Result<Verb, Refusal> {
@@ -73,6 +75,22 @@ fn members_may_be_several_and_watched() {
     let members: Vec<_> = flows.members.iter().map(IfName::as_str).collect();
     assert_eq!(members, ["enp2s1", "enp2s2"]);
     assert!(flows.watch && !flows.json);
+}
+
+#[test]
+fn what_is_checked_may_be_several_hosts_from_several_sources_or_a_page_alone() {
+    let line = "check 10.0.5.10 server-2 --from=10.0.1.10 --from enp2s2 --port=22 --port=179";
+    let Ok(Verb::Check(check)) = ask(line) else {
+        panic!("refused")
+    };
+    assert_eq!(check.hosts, ["10.0.5.10", "server-2"]);
+    let enp2s2 = Source::Device("enp2s2".parse().unwrap());
+    assert_eq!(check.from, [Source::Address([10, 0, 1, 10].into()), enp2s2]);
+    assert_eq!((check.pings, check.ports), (5, vec![22, 179]));
+    assert_eq!((check.seconds, check.min_mbits), (None, None));
+    assert!(ask("check --url=http://1.0.0.1").is_ok());
+    let usage = complaint("check --json");
+    assert!(usage.starts_with("Usage: hhnet check <host>..."), "{usage}");
 }
 
 #[test]
@@ -179,6 +197,14 @@ fn a_bad_value_gets_one_line_that_names_it_and_what_is_allowed() {
         ),
         ("p2p enp2s1 10.0.1.1/31 10.0.1.1", "10.0.1.1", "both ends"),
         ("cleanup now", "now", "unexpected"),
+        ("check 2001:db8::1", "2001:db8::1", "IPv4"),
+        ("check a/b", "a/b", "name or an IPv4 address"),
+        ("check a --pings=1001", "1001", "0 to 1000"),
+        ("check a --port=0", "0", "1 to 65535"),
+        ("check a --seconds=3601", "3601", "0 to 3600"),
+        ("check a --min-mbits=fast", "fast", "megabits"),
+        ("check a --from=a/b", "a/b", "not an interface name"),
+        ("check --url=https://1.0.0.1", "https://1.0.0.1", "TLS"),
     ] {
         let text = complaint(line);
         assert!(

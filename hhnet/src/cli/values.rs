@@ -125,7 +125,7 @@ impl FromStr for VlanId {
 }
 
 /// A plain number: Rust's own parser takes a sign as well.
-fn digits<N: FromStr>(text: &str) -> Option<N> {
+pub(super) fn digits<N: FromStr>(text: &str) -> Option<N> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| plain)
 }

@@ -28,15 +28,25 @@ fn without_lease(facts: &Facts, interface: &Interface, dhcp: &Dhcp) -> Option<Fi
         // no reason for having none now.
         Dhcp { acks: 1.., .. } => Some(lost(name, dhcp)),
         Dhcp { naks: 1.., .. } => Some(refused(name, dhcp)),
-        Dhcp { offers: 1.., .. } => is_late(dhcp.requests, dhcp).then(|| no_ack(name, dhcp)),
+        Dhcp { offers: 1.., .. } => {
+            is_late(dhcp.requests, since_offer_ms(dhcp)).then(|| no_ack(name, dhcp))
+        }
         Dhcp { empty: 1.., .. } => Some(empty_offers(interface, dhcp)),
-        Dhcp { .. } => is_late(dhcp.discovers, dhcp).then(|| no_offer(facts, interface, dhcp)),
+        Dhcp { .. } => {
+            is_late(dhcp.discovers, dhcp.age_ms).then(|| no_offer(facts, interface, dhcp))
+        }
     }
 }
 
 /// Whether an answer should have come: what was sent a moment ago may be under way.
-fn is_late(sent: u64, dhcp: &Dhcp) -> bool {
-    sent > 1 || sent == 1 && dhcp.age_ms >= 1000
+fn is_late(sent: u64, since_ms: u64) -> bool {
+    sent > 1 || sent == 1 && since_ms >= 1000
+}
+
+/// How long ago the way to a lease had come as far as the offer.
+fn since_offer_ms(dhcp: &Dhcp) -> u64 {
+    let way: f64 = dhcp.steps.iter().map(|step| step.ms).sum();
+    dhcp.age_ms.saturating_sub(way as u64)
 }
 
 fn lost(name: &str, dhcp: &Dhcp) -> Finding {

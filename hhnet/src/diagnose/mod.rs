@@ -24,6 +24,7 @@ mod wire;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::ping::forbid_fragments;
 pub use self::report::{Diagnosis, failure};
 use crate::status::{Bond, Interface, Port, Status};
 

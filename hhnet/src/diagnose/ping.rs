@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Pings;
 use crate::{
-    dhcp::packet::internet_checksum,
+    icmp::{self, IP_HEADER, SMALL, request},
     status::{Interface, Status},
 };
 
@@ -22,12 +22,6 @@ use crate::{
 const EACH: u16 = 3;
 /// For all of them together.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// IPv4 header, in front of what a raw socket is given.
-const IP_HEADER: usize = 20;
-/// ICMP header of an echo: type, code, checksum, identifier, sequence number.
-const HEADER: usize = 8;
-/// As ping has it by default: 56 bytes of payload.
-const SMALL: usize = HEADER + 56;
 /// Larger than any frame of a 9 kB MTU.
 const BUFFER: usize = 9216;
 
@@ -82,7 +76,7 @@ fn ping(interface: &Interface, gateway: Ipv4Addr) -> io::Result<Pings> {
 }
 
 /// Don't-fragment on all packets, whatever the kernel has learned of the path.
-fn forbid_fragments(socket: &Socket) -> io::Result<()> {
+pub(crate) fn forbid_fragments(socket: &Socket) -> io::Result<()> {
     use std::os::fd::AsRawFd as _;
     let probe = libc::IP_PMTUDISC_PROBE;
     // SAFETY: the kernel reads an int from a reference to one.
@@ -99,26 +93,6 @@ fn forbid_fragments(socket: &Socket) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-/// An echo request (RFC 792) of so many bytes, without its IP header.
-fn request(id: u16, sequence: u16, length: usize) -> Vec<u8> {
-    let mut message = vec![0; length];
-    message[0] = 8;
-    message[4..6].copy_from_slice(&id.to_be_bytes());
-    message[6..8].copy_from_slice(&sequence.to_be_bytes());
-    let sum = internet_checksum(&[&message]);
-    message[2..4].copy_from_slice(&sum.to_be_bytes());
-    message
-}
-
-/// The sequence number of an echo reply to these requests, its IP header included.
-fn reply(packet: &[u8], id: u16) -> Option<u16> {
-    let header = usize::from(packet.first()? & 0x0f) * 4;
-    let [0, 0, _, _, a, b, c, d, ..] = *packet.get(header..)? else {
-        return None;
-    };
-    (u16::from_be_bytes([a, b]) == id).then_some(u16::from_be_bytes([c, d]))
 }
 
 /// Which sequence numbers are answered within the time, as bits.
@@ -142,8 +116,9 @@ fn answers(socket: &Socket, gateway: Ipv4Addr, id: u16) -> io::Result<u32> {
         // SAFETY: all of the buffer was initialised when it was made.
         let packet = unsafe { buffer[..length].assume_init_ref() };
         let is_theirs = from.as_socket().map(|from| from.ip()) == Some(IpAddr::V4(gateway));
-        let sequence = reply(packet, id).filter(|sequence| is_theirs && *sequence < 2 * EACH);
-        answered |= sequence.map_or(0, |sequence| 1 << sequence);
+        let reply = icmp::reply(packet, id);
+        let reply = reply.filter(|reply| is_theirs && reply.sequence < 2 * EACH);
+        answered |= reply.map_or(0, |reply| 1 << reply.sequence);
     }
     Ok(answered)
 }
@@ -152,32 +127,6 @@ fn answers(socket: &Socket, gateway: Ipv4Addr, id: u16) -> io::Result<u32> {
 mod tests {
     use super::*;
     use crate::status::{Dhcp, Lease};
-
-    #[test]
-    fn a_request_is_an_echo_with_a_checksum() {
-        let message = request(0x1234, 5, SMALL);
-        assert_eq!(message.len(), 64);
-        assert_eq!(message[..2], [8, 0]);
-        assert_eq!(message[4..8], [0x12, 0x34, 0, 5]);
-        assert_eq!(internet_checksum(&[&message]), 0);
-    }
-
-    #[test]
-    fn only_replies_to_us_count() {
-        let packet = |kind: u8, id: u16| {
-            let mut packet = vec![0x45; 1];
-            packet.resize(20, 0);
-            packet.extend(request(id, 4, HEADER));
-            packet[20] = kind;
-            packet
-        };
-        assert_eq!(reply(&packet(0, 7), 7), Some(4));
-        assert_eq!(reply(&packet(8, 7), 7), None, "a request");
-        assert_eq!(reply(&packet(0, 8), 7), None, "to somebody else");
-        for cut in 0..packet(0, 7).len() {
-            assert_eq!(reply(&packet(0, 7)[..cut], 7), None, "{cut} bytes");
-        }
-    }
 
     #[test]
     fn the_gateway_is_the_first_router() {

@@ -3,6 +3,7 @@
 //! printed there, under `situations/`.
 
 use super::*;
+use crate::status::Step;
 
 /// The facts of a situation.
 macro_rules! situation {
@@ -191,6 +192,17 @@ fn a_server_offers_and_gives_nothing() {
     let dhcp = facts.status.interfaces[0].dhcp.as_mut().unwrap();
     (dhcp.age_ms, dhcp.requests) = (10, 1);
     assert!(findings(&facts).is_empty());
+    // The offer took long to come, and came a moment ago.
+    let dhcp = facts.status.interfaces[0].dhcp.as_mut().unwrap();
+    dhcp.age_ms = 5900;
+    dhcp.steps = vec![Step {
+        step: "offer".into(),
+        ms: 5100.0,
+    }];
+    assert!(findings(&facts).is_empty());
+    let dhcp = facts.status.interfaces[0].dhcp.as_mut().unwrap();
+    dhcp.age_ms = 6200;
+    assert_eq!(findings(&facts)[0].cause, Cause::NoAck);
 }
 
 #[test]

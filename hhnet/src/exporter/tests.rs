@@ -103,6 +103,19 @@ async fn everything_else_is_refused() {
             431,
         ),
         (format!("GET /metrics HTTP/1.1\r\n{many}\r\n"), 431),
+        (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 431),
+        (
+            "PUT /metrics HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n\
+             0\r\n\r\n"
+                .to_owned(),
+            405,
+        ),
+        (
+            "POST /metrics HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\
+             Content-Length: 1000000\r\n\r\n"
+                .to_owned(),
+            405,
+        ),
         ("NOTHING\r\n\r\n".to_owned(), 400),
     ] {
         let answer = ask(&exporter, &request).await;
@@ -110,6 +123,22 @@ async fn everything_else_is_refused() {
         let allows = answer.to_lowercase().contains("allow: get, head\r\n");
         assert_eq!(allows, expected == 405, "{answer}");
     }
+}
+
+/// HTTP/2, which begins like this (RFC 9113, section 3.4), is not spoken.
+#[tokio::test]
+async fn another_version_is_not_answered() {
+    let answer = ask(&exporter(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    assert_eq!(answer, "");
+}
+
+/// One request a connection: those behind it are not even read.
+#[tokio::test]
+async fn of_requests_in_a_row_the_first_is_answered() {
+    let request = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
+    let answer = ask(&exporter(), &request.repeat(100)).await;
+    assert_eq!(status(&answer), 200);
+    assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
 }
 
 #[tokio::test]

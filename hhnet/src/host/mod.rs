@@ -11,7 +11,7 @@
 //! resolved, resolv_conf   name servers
 //! timesyncd         time servers
 //! systemctl         systemd itself, where there is no bus
-//! unit              the agent as a service
+//! unit, sandbox     the agent as a service, and what that may do
 //! ```
 
 mod apply;
@@ -20,6 +20,7 @@ mod network_manager;
 mod networkd;
 pub mod resolv_conf;
 mod resolved;
+mod sandbox;
 mod servers;
 mod systemctl;
 mod timesyncd;

@@ -2,13 +2,16 @@
 //! NetworkManager: told to leave our links alone (NetworkManager.conf(5)). Scripts
 //! may put configuration for one boot into `/run/NetworkManager/conf.d`.
 
-use std::{fs, io};
+use std::{fs, io, path::Path};
 
 use super::bus::{Bus, HostError, NETWORK_MANAGER};
-use crate::fault;
+use crate::{fault, file};
 
 const DIRECTORY: &str = "/run/NetworkManager/conf.d";
 const FILE: &str = "/run/NetworkManager/conf.d/05-hhnet.conf";
+
+/// The same while it is written: read by nobody.
+const UNFINISHED: &str = "/run/NetworkManager/conf.d/05-hhnet.conf.new";
 
 /// The flag of `Reload` for its own configuration (`NM_MANAGER_RELOAD_FLAG_CONF`).
 const CONFIGURATION: u32 = 1;
@@ -23,7 +26,11 @@ pub(super) async fn leave_alone(bus: &Bus, links: &[&str]) -> Result<bool, HostE
     }
     fault::step("writing the file of NetworkManager");
     fs::create_dir_all(DIRECTORY)
-        .and_then(|()| fs::write(FILE, new))
+        .and_then(|()| file::write(Path::new(UNFINISHED), new))
+        .and_then(|()| {
+            fault::step("replacing the file of NetworkManager");
+            file::rename(Path::new(UNFINISHED), Path::new(FILE))
+        })
         .map_err(|error| HostError::File(format!("writing {FILE}"), error))?;
     reload(bus).await?;
     Ok(true)
@@ -32,6 +39,8 @@ pub(super) async fn leave_alone(bus: &Bus, links: &[&str]) -> Result<bool, HostE
 /// Removes the file. Returns whether there was one.
 pub(super) fn remove() -> Result<bool, HostError> {
     fault::step("removing the file of NetworkManager");
+    // Of an agent that was killed; mostly there is none.
+    let _ = fs::remove_file(UNFINISHED);
     match fs::remove_file(FILE) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::Servers;
-use crate::{fault, runtime};
+use crate::{fault, file, runtime};
 
 /// The resolver's configuration.
 const FILE: &str = "/etc/resolv.conf";
@@ -94,7 +94,7 @@ fn replace(file: &Path, before: &str, text: &str) -> io::Result<()> {
     use io::ErrorKind::{CrossesDevices, PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
     fault::step("writing resolv.conf");
     let new = unfinished(file);
-    let renamed = fs::write(&new, text)
+    let renamed = file::write(&new, text)
         .and_then(|()| match fs::metadata(file) {
             Ok(about) => fs::set_permissions(&new, about.permissions()),
             Err(_) => Ok(()),

@@ -18,8 +18,9 @@ use zbus::zvariant::{OwnedObjectPath, Value};
 use super::{
     BOOTED,
     bus::{Bus, HostError, SYSTEMD},
+    sandbox,
 };
-use crate::program::LOG_FILTER;
+use crate::program::PASSED;
 
 /// How long the agent may take to listen, once systemd has accepted the unit.
 const LISTEN: Duration = Duration::from_secs(4);
@@ -73,14 +74,11 @@ async fn start_transient(bus: &Bus, unit: &str, program: &Path) -> io::Result<()
 fn properties(program: &str) -> Vec<(&'static str, Value<'_>)> {
     let microseconds = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let (restarts, period) = RESTARTS;
-    let filter = std::env::var(LOG_FILTER).ok();
-    let environment: Vec<String> = filter
-        .map(|filter| format!("{LOG_FILTER}={filter}"))
-        .into_iter()
-        .collect();
+    let passed = |name: &&str| Some(format!("{name}={}", std::env::var(name).ok()?));
+    let environment: Vec<String> = PASSED.iter().filter_map(passed).collect();
     // The file, argv, and that a failure counts as one.
     let command = (program, vec![program, "agent"], false);
-    vec![
+    let mut properties = vec![
         ("Description", "hhnet agent".into()),
         ("Type", "notify".into()),
         ("ExecStart", vec![command].into()),
@@ -95,7 +93,9 @@ fn properties(program: &str) -> Vec<(&'static str, Value<'_>)> {
         ("StandardInput", "null".into()),
         ("StandardOutput", "journal".into()),
         ("StandardError", "journal".into()),
-    ]
+    ];
+    properties.extend(sandbox::properties());
+    properties
 }
 
 /// The job is not waited for: the agent listens before systemd has noticed.

@@ -8,6 +8,8 @@ mod address;
 mod bond;
 mod device;
 mod events;
+mod lookup;
+mod message;
 mod next_hop;
 mod nic;
 mod qdisc;
@@ -38,6 +40,11 @@ pub use self::{
 };
 
 use crate::fault;
+
+/// `NLM_F_DUMP_INTR` of linux/netlink.h, of an answer: something has changed meanwhile.
+const NLM_F_DUMP_INTR: u16 = 0x10;
+/// How often a dump is tried.
+const DUMPS: u32 = 10;
 
 /// What went wrong with a request to the kernel, and at which step.
 #[derive(Debug, thiserror::Error)]
@@ -187,13 +194,22 @@ impl Links {
         self.ask(step, message, NLM_F_CREATE | flags).await
     }
 
-    /// Collects the answers to a dump request.
+    /// Collects the answers to a dump request, again where something has changed meanwhile:
+    /// what the kernel was about to tell may be missing then (`nl_dump_check_consistent`).
     async fn dump(
         &self,
         step: String,
         message: RouteNetlinkMessage,
     ) -> Result<Vec<RouteNetlinkMessage>> {
-        self.collect(step, message, NLM_F_DUMP).await
+        let mut tries = 0;
+        loop {
+            let (found, is_whole) = self.gather(&step, message.clone(), NLM_F_DUMP).await?;
+            tries += 1;
+            // Where something changes all the time, there is no better answer.
+            if is_whole || tries == DUMPS {
+                return Ok(found);
+            }
+        }
     }
 
     async fn collect(
@@ -202,9 +218,21 @@ impl Links {
         message: RouteNetlinkMessage,
         flags: u16,
     ) -> Result<Vec<RouteNetlinkMessage>> {
-        let mut answers = self.send(&step, message, flags)?;
-        let mut found = Vec::new();
+        let (found, _) = self.gather(&step, message, flags).await?;
+        Ok(found)
+    }
+
+    /// The answers, and whether they are of one moment.
+    async fn gather(
+        &self,
+        step: &str,
+        message: RouteNetlinkMessage,
+        flags: u16,
+    ) -> Result<(Vec<RouteNetlinkMessage>, bool)> {
+        let mut answers = self.send(step, message, flags)?;
+        let (mut found, mut is_whole) = (Vec::new(), true);
         while let Some(answer) = answers.next().await {
+            is_whole &= answer.header.flags & NLM_F_DUMP_INTR == 0;
             match answer.payload {
                 NetlinkPayload::InnerMessage(message) => found.push(message),
                 NetlinkPayload::Error(error) if error.code.is_some() => {
@@ -213,7 +241,7 @@ impl Links {
                 _ => {}
             }
         }
-        Ok(found)
+        Ok((found, is_whole))
     }
 
     fn send(

@@ -89,6 +89,24 @@ impl Links {
             .await
     }
 
+    /// Whether there is one: `ip -4 route show default via GATEWAY dev DEVICE`
+    pub async fn has_default_route(&self, device: &Device, gateway: Ipv4Addr) -> Result<bool> {
+        let mut message = RouteMessage::default();
+        message.header.address_family = AddressFamily::Inet;
+        let step = format!("listing the routes through {}", device.name);
+        let dump = self.dump(step, RouteNetlinkMessage::GetRoute(message));
+        let via = RouteAttribute::Gateway(RouteAddress::Inet(gateway));
+        let is_it = |message: &RouteNetlinkMessage| match message {
+            RouteNetlinkMessage::NewRoute(route) => {
+                let has = |attribute: &RouteAttribute| route.attributes.contains(attribute);
+                let is_default = route.header.destination_prefix_length == 0;
+                is_default && has(&via) && has(&RouteAttribute::Oif(device.index))
+            }
+            _ => false,
+        };
+        Ok(dump.await?.iter().any(is_it))
+    }
+
     /// `ip route del default via GATEWAY dev DEVICE`; no error when it is gone already.
     pub async fn remove_default_route(&self, device: &Device, gateway: Ipv4Addr) -> Result<()> {
         let message = default_route(device, gateway);

@@ -93,16 +93,19 @@ impl Links {
         Ok(())
     }
 
-    /// Gives a link the MTU and the administrative state it had.
+    /// Gives a link the MTU and the administrative state it had. A driver that refuses the
+    /// one, as below somebody's XDP program, does not keep it from the other.
     pub async fn restore(&self, device: &Device, before: &Before) -> Result<()> {
-        if device.mtu != before.mtu {
-            self.set_mtu(device, before.mtu).await?;
-        }
-        match (device.up, before.up) {
+        let resized = match device.mtu == before.mtu {
+            true => Ok(()),
+            false => self.set_mtu(device, before.mtu).await,
+        };
+        let switched = match (device.up, before.up) {
             (false, true) => self.set_up(device).await,
             (true, false) => self.set_down(device).await,
             (true, true) | (false, false) => Ok(()),
-        }
+        };
+        resized.and(switched)
     }
 
     /// Takes a point-to-point address away; its route goes with it.

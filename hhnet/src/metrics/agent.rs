@@ -28,6 +28,16 @@ pub(super) const SERIES: &[Series] = &[
         read: |facts, samples| samples.add([], facts.status.agent.is_some()),
     },
     Series {
+        name: "hhnet_agent_adopted_leases",
+        kind: Gauge,
+        labels: &[],
+        help: "Leases of an agent that had died, which this one has gone on with, counting from zero",
+        read: |facts, samples| {
+            let agent = facts.status.agent.as_ref();
+            samples.add_known([], agent.map(|agent| agent.adopted as u64));
+        },
+    },
+    Series {
         name: "hhnet_scrape_duration_seconds",
         kind: Gauge,
         labels: &[],

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::{Facts, agent, counters, leases, links};
+use crate::printable;
 
 /// What a value means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +83,9 @@ pub(super) struct Samples(pub(super) Vec<(Vec<String>, Value)>);
 
 impl Samples {
     pub(super) fn add<const N: usize>(&mut self, labels: [&str; N], value: impl Into<Value>) {
-        self.0
-            .push((labels.map(str::to_owned).to_vec(), value.into()));
+        // Names of links may be anything.
+        let labels = labels.map(|label| printable::line(label).into_owned());
+        self.0.push((labels.to_vec(), value.into()));
     }
 }
 

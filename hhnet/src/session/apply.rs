@@ -60,18 +60,28 @@ impl Links {
         let Some(new) = new else { return Ok(()) };
         self.lease_address(device, new.prefix, new.lifetime(now))
             .await?;
-        let same = old.filter(|old| old.prefix == new.prefix && !all);
-        let kept = same.map_or(&[][..], |old| &old.routes);
+        let same = old.filter(|old| old.prefix == new.prefix);
+        let kept = match same {
+            Some(old) if !all => &old.routes[..],
+            _ => &[],
+        };
         for route in new.routes.iter().filter(|route| !kept.contains(route)) {
             let source = new.prefix.address;
             warn_of(device, self.lease_route(device, *route, source).await);
         }
+        // One that is neither the lease's nor the device's own has been set by somebody since.
+        let is_new = same.is_none_or(|old| old.mtu != new.mtu);
         if let Some(mtu) = new.mtu
-            && same.is_none_or(|old| old.mtu != Some(mtu))
+            && (is_new || all && self.has_mtu(device, own_mtu).await)
         {
             warn_of(device, self.apply_mtu(device, mtu.into()).await);
         }
         Ok(())
+    }
+
+    async fn has_mtu(&self, device: &Device, mtu: u32) -> bool {
+        let current = self.device(&device.name).await;
+        matches!(current, Ok(Some(current)) if current.mtu == mtu)
     }
 
     /// Removes what the next lease does not have. The old address goes before

@@ -125,6 +125,7 @@ impl Driver {
                 self.stale |= up && !self.link_up && self.applied.is_some();
                 self.link_up = up;
             }
+            Order::Renamed(name) => self.rename(name).await,
             Order::PathChanged => self.client.handle_path_change(clock::now()),
             Order::AddressGone(address) => {
                 let ours = |lease: &Lease| lease.prefix.address == address;

@@ -3,7 +3,7 @@
 
 use std::{fmt, net::Ipv4Addr, time::Duration};
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{apply::Change, driver::Driver, record::Record};
 use crate::{clock, dhcp::lease::Lease, host::Servers, link::LinkError};
@@ -33,6 +33,11 @@ impl Driver {
         if wanted.is_some() && !self.link_up {
             self.retry = None;
             return;
+        }
+        // Written down before it is set, as the journal has it: whatever becomes of us,
+        // `cleanup` finds the address.
+        if let Some(lease) = &wanted {
+            self.record(lease);
         }
         match self.change_to(wanted.as_ref()).await {
             Ok(()) => {
@@ -65,13 +70,19 @@ impl Driver {
         self.links.apply(&self.device, change, clock::now()).await
     }
 
-    /// Keeps the servers and the file of the lease, each worth a warning at most.
+    /// Has the lease's servers used, or all that is kept of one forgotten.
     pub(super) async fn tell_host(&mut self, lease: Option<&Lease>) {
-        let Some(lease) = lease else {
-            self.told = None;
-            return super::forget(&self.host, &self.device.name, self.device.index).await;
-        };
-        self.tell_servers(lease).await;
+        match lease {
+            Some(lease) => self.tell_servers(lease).await,
+            None => {
+                self.told = None;
+                super::forget(&self.host, &self.device.name, self.device.index).await;
+            }
+        }
+    }
+
+    /// Keeps the file of the lease, which is worth a warning at most.
+    fn record(&self, lease: &Lease) {
         let record = Record {
             interface: self.device.name.clone(),
             index: self.device.index,
@@ -98,6 +109,19 @@ impl Driver {
         let remarks = self.host.set_servers(&self.device, &servers).await;
         remarks.iter().for_each(|remark| warn!("{remark}"));
         self.told = Some((servers, remarks));
+    }
+
+    /// What is kept outside of the interface goes by its name.
+    pub(super) async fn rename(&mut self, name: String) {
+        let old = std::mem::replace(&mut self.device.name, name);
+        info!("{old}: is called {} now", self.device.name);
+        self.sockets.rename(&self.device.name);
+        super::forget(&self.host, &old, self.device.index).await;
+        self.told = None;
+        if let Some(lease) = self.applied.clone() {
+            self.record(&lease);
+            self.tell_host(Some(&lease)).await;
+        }
     }
 
     /// Whether a route of the lease is not there any more.

@@ -41,29 +41,32 @@ use crate::{
         lease::Lease,
     },
     host::Host,
-    link::{Device, Links},
+    link::{Address, Device, Links},
 };
 
 /// How long a session may take to end.
 const PARTING: Duration = Duration::from_secs(1);
 
 /// Forgets what is kept outside of an interface that is no longer leased: its
-/// record, its name and time servers.
+/// record, its name and time servers. The record goes last: whoever comes after an agent
+/// that was killed meanwhile knows by it that there are servers.
 pub async fn forget(host: &Host, interface: &str, index: u32) {
-    record::forget(interface);
     if let Some(failure) = host.revert_servers(interface, index).await {
         tracing::warn!("{failure}");
     }
+    record::forget(interface);
 }
 
 /// What the agent tells a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     /// The interface works, or does so no longer.
     Link {
         /// Administratively up, with carrier.
         up: bool,
     },
+    /// The interface has another name.
+    Renamed(String),
     /// A bond below has gained a usable member.
     PathChanged,
     /// An address was taken from the interface.
@@ -147,7 +150,7 @@ impl fmt::Display for Report {
 /// A running session. Dropping it ends the task and leaves everything as it
 /// is; [`Session::end`] takes it away.
 pub struct Session {
-    /// The interface as it was when the session began.
+    /// The interface as it was when the session began, but for its name.
     pub device: Device,
     /// When the session began, since boot.
     pub began: Duration,
@@ -205,6 +208,12 @@ impl Session {
         self.news.subscribe()
     }
 
+    /// Goes on with an interface that somebody has given another name.
+    pub fn rename(&mut self, name: &str) {
+        name.clone_into(&mut self.device.name);
+        self.order(Order::Renamed(name.to_owned()));
+    }
+
     /// Tells the session something; one that has ended does not mind.
     pub fn order(&self, order: Order) {
         let _ = self.orders.send(order);
@@ -212,14 +221,31 @@ impl Session {
 
     /// Ends sessions: leases are given back to their servers, which nobody
     /// waits for, and addresses and routes removed.
-    pub async fn end(sessions: Vec<Session>) {
+    pub async fn end(sessions: Vec<Session>, links: &Links, host: &Host) {
         for session in &sessions {
             session.order(Order::End);
         }
         for mut session in sessions {
-            // One that hangs is aborted when it is dropped.
-            let _ = timeout(PARTING, &mut session.task).await;
+            if timeout(PARTING, &mut session.task).await.is_err() {
+                session.abort(links, host).await;
+            }
         }
+    }
+
+    /// Does what the session should have done: it may wait for somebody who does not hear
+    /// of the lease's servers.
+    async fn abort(&mut self, links: &Links, host: &Host) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+        // Written down before anything of it is set.
+        let mut records = record::load().into_iter();
+        if let Some(record) = records.find(|record| record.index == self.device.index) {
+            let address = Address::of(&self.device, record.lease.prefix);
+            if let Err(error) = links.remove_address(&address).await {
+                tracing::warn!("{error}");
+            }
+        }
+        forget(host, &self.device.name, self.device.index).await;
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::Settings;
-use crate::{clock, dhcp::lease::Lease, fault, link::Mac, runtime};
+use crate::{clock, dhcp::lease::Lease, fault, file, link::Mac, runtime};
 
 /// A lease in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,12 +44,22 @@ impl Record {
 
     fn save_in(&self, directory: &Path) -> io::Result<()> {
         fault::step("writing the record of a lease");
-        fs::create_dir_all(directory)?;
+        make(directory)?;
         let new = unfinished(directory);
-        fs::write(&new, serde_json::to_vec_pretty(self)?)?;
+        file::write(&new, serde_json::to_vec_pretty(self)?)?;
         fault::step("replacing the record of a lease");
-        fs::rename(new, directory.join(&self.interface))
+        file::rename(&new, &directory.join(&self.interface))
     }
+}
+
+/// Makes the directory of records, in the place of whatever has its name.
+fn make(directory: &Path) -> io::Result<()> {
+    // Not of what a link leads to.
+    if fs::symlink_metadata(directory).is_ok_and(|about| about.is_dir()) {
+        return Ok(());
+    }
+    runtime::remove(directory)?;
+    fs::create_dir_all(directory)
 }
 
 /// Where a record is written first. Beside the directory: in it, any name may be an
@@ -61,6 +71,9 @@ fn unfinished(directory: &Path) -> PathBuf {
 /// All records. Broken ones are no error, because the agent must start; `cleanup`
 /// removes them.
 pub fn load() -> Vec<Record> {
+    if runtime::check().is_err() {
+        return Vec::new();
+    }
     load_from(Path::new(runtime::LEASES), clock::now())
 }
 
@@ -71,10 +84,12 @@ pub fn parse(text: &[u8], now: Duration) -> Option<Record> {
 }
 
 fn load_from(directory: &Path, now: Duration) -> Vec<Record> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_real = fs::symlink_metadata(directory).is_ok_and(|about| about.is_dir());
+    let entries = is_real.then(|| fs::read_dir(directory).ok()).flatten();
+    let entries = entries.into_iter().flatten().flatten();
     let mut records = Vec::new();
     for entry in entries {
-        let record = fs::read(entry.path())
+        let record = file::read(&entry.path())
             .ok()
             .and_then(|text| parse(&text, now))
             .filter(|record| entry.file_name() == record.interface.as_str());
@@ -100,11 +115,11 @@ pub fn forget(interface: &str) {
 /// Forgets all leases, and whatever else is in their directory.
 pub fn clear() {
     fault::step("forgetting all leases");
-    match fs::remove_dir_all(runtime::LEASES) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            tracing::warn!("removing {}: {error}", runtime::LEASES);
-        }
-        _ => {}
+    if runtime::check().is_err() {
+        return;
+    }
+    if let Err(error) = runtime::remove(runtime::LEASES) {
+        tracing::warn!("removing {}: {error}", runtime::LEASES);
     }
     if let Err(error) = runtime::remove(unfinished(Path::new(runtime::LEASES))) {
         tracing::warn!("removing a half-written lease: {error}");

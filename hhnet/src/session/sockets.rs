@@ -56,6 +56,11 @@ impl Sockets {
         }
     }
 
+    /// Those that are open stay so: they are the interface's, not its name's.
+    pub(super) fn rename(&mut self, name: &str) {
+        name.clone_into(&mut self.device.name);
+    }
+
     /// Opens the sockets the machine listens on and closes the others.
     pub(super) fn follow(&mut self, client: &Client) {
         let (name, index) = (self.device.name.clone(), self.device.index);

@@ -41,6 +41,8 @@ pub struct Facts<'a> {
     pub duplicates: Option<DupReport>,
     /// Process id of the agent and when it began, since boot; `None` without one.
     pub agent: Option<(u32, Duration)>,
+    /// Leases that it has taken over.
+    pub adopted: usize,
     /// Now, since boot.
     pub now: Duration,
 }
@@ -62,6 +64,7 @@ impl Facts<'_> {
                 pid,
                 uptime_ms: millis(self.now.saturating_sub(born)),
                 build: env!("HHNET_BUILD").to_owned(),
+                adopted: self.adopted,
             }),
             bonds: bonds.collect(),
             interfaces: self.having(Facts::is_addressed, Facts::interface),

@@ -62,6 +62,9 @@ pub struct Agent {
     pub uptime_ms: u64,
     /// Version and build.
     pub build: String,
+    /// Leases of an agent that had died, with which this one has gone on. All that is
+    /// counted of them begins with this agent.
+    pub adopted: usize,
 }
 
 /// A bond.

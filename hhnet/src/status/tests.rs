@@ -219,6 +219,21 @@ fn what_others_have_set_and_what_is_down_are_shown() {
 }
 
 #[test]
+fn an_agent_that_has_gone_on_says_that_it_counts_anew() {
+    let mut status = status(bound());
+    let said = |status: &Status| {
+        let text = status.text(Paint::Plain);
+        text.lines().last().expect("a line").trim().to_owned()
+    };
+    for (leases, words) in [(1, "with a lease of"), (2, "with 2 leases of")] {
+        status.agent.as_mut().unwrap().adopted = leases;
+        let last = said(&status);
+        assert!(last.contains(words), "{last}");
+        assert!(last.ends_with("counts from its own beginning"), "{last}");
+    }
+}
+
+#[test]
 fn colours_change_no_word() {
     let status = status(bound());
     let coloured = status.text(Paint::Coloured);

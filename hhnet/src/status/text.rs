@@ -6,7 +6,7 @@ use std::fmt::{self, Display, Write as _};
 use anstyle::{AnsiColor, Style};
 
 use super::{
-    Interface, Port, Status,
+    Agent, Interface, Port, Status,
     words::{
         Span, bond_text, carrier_text, dhcp_text, duplicates_text, lacp_text, options,
         program_text, share_text, speed,
@@ -61,6 +61,18 @@ impl Status {
     }
 }
 
+/// That what is counted begins in the middle.
+fn restarted(agent: &Agent) -> Vec<String> {
+    let leases = match agent.adopted {
+        0 => return Vec::new(),
+        1 => "a lease".to_owned(),
+        n => format!("{n} leases"),
+    };
+    vec![format!(
+        "has gone on with {leases} of an agent that had died: it counts from its own beginning"
+    )]
+}
+
 struct Page {
     text: String,
     paint: Paint,
@@ -87,7 +99,8 @@ impl Page {
             Some(agent) => {
                 let (pid, build) = (agent.pid, &agent.build);
                 let age = Span(agent.uptime_ms);
-                self.line("agent", &format!("pid {pid}, up {age}, {build}"))
+                self.line("agent", &format!("pid {pid}, up {age}, {build}"))?;
+                self.more(&restarted(agent))
             }
             None => self.line("agent", "not running"),
         }

@@ -24,6 +24,7 @@ use tokio::{
 };
 
 pub(crate) use self::ends::Ends;
+use crate::printable;
 
 /// From one page to the next.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -113,9 +114,10 @@ fn show(
     let mut stdout = io::stdout();
     let size = stdout.is_terminal().then(|| size_of(&stdout));
     let text = page(size)?;
+    let text = printable::coloured(&text);
     let text = match size {
         Some(size) => screen(&text, size),
-        None if first || between == Between::Nothing => text,
+        None if first || between == Between::Nothing => text.into_owned(),
         None => format!("\n{text}"),
     };
     stdout.write_all(text.as_bytes())?;

@@ -62,6 +62,15 @@ impl Programs {
         Ok(number)
     }
 
+    /// Goes on counting on an interface under another name.
+    pub fn rename(&mut self, ifindex: u32, name: &str) {
+        let slots = self.slots.iter_mut().filter(|s| s.ifindex == ifindex);
+        slots.for_each(|slot| name.clone_into(&mut slot.name));
+        let attached = self.attachments.iter_mut();
+        let attached = attached.filter(|a| a.ifindex == ifindex);
+        attached.for_each(|attachment| name.clone_into(&mut attachment.name));
+    }
+
     /// Remembers which interface was left last.
     pub(super) fn leave(&mut self, ifindex: u32) {
         let latest = self.slots.iter().map(|slot| slot.left).max();

@@ -56,7 +56,7 @@ pub(crate) fn member(programs: &Programs, name: &str, direction: Direction) -> M
 }
 
 /// Sends frames through a packet socket of `from`, as they are.
-pub(crate) fn send(from: &str, frames: &[Vec<u8>]) {
+pub(crate) fn send(from: &str, frames: impl IntoIterator<Item = impl AsRef<[u8]>>) {
     let protocol = i32::from((libc::ETH_P_ALL as u16).to_be());
     // SAFETY: makes a descriptor that nobody else has.
     let socket = unsafe {
@@ -66,6 +66,7 @@ pub(crate) fn send(from: &str, frames: &[Vec<u8>]) {
     };
     let to = packet_address(index(from));
     for frame in frames {
+        let frame = frame.as_ref();
         let sent = sendto(socket.as_raw_fd(), frame, &to, MsgFlags::empty());
         assert_eq!(sent, Ok(frame.len()));
     }

@@ -26,11 +26,12 @@ mod copies;
 mod hold;
 mod milestones;
 mod output;
+mod send;
 mod state;
 
 use std::{collections::VecDeque, net::Ipv4Addr, time::Duration};
 
-use rand::{Rng, SeedableRng, rngs::SmallRng};
+use rand::{SeedableRng, rngs::SmallRng};
 
 use self::{
     copies::Copies,
@@ -44,15 +45,13 @@ use super::{
     dropped::Reason,
     lease::Lease,
     reply::{self, Kind, Reply},
-    request::{Header, Identity, Request, encode},
+    request::{Identity, Request},
 };
 
 /// For this long after the link or the aggregation has changed, DISCOVERs go
 /// out about every second: 802.3ad bonds and fallback ports have carrier
 /// seconds before frames pass, and RFC backoff would sleep through that moment.
 const HURRY: Duration = Duration::from_secs(12);
-/// However often the link changes, broadcasts are at least this far apart.
-const GAP: Duration = Duration::from_millis(200);
 /// Quick repetitions after a member has joined the aggregate: the partner opens
 /// its end up to 0.3 s after ours, and what comes before that is lost.
 const QUICK: u32 = 2;
@@ -282,79 +281,6 @@ impl Client {
                 self.extend(now);
             }
         }
-    }
-
-    /// Sends a message of an exchange, and counts it there.
-    fn send(
-        &mut self,
-        to: Destination,
-        request: Request,
-        mut exchange: Exchange,
-        now: Duration,
-    ) -> Exchange {
-        if !matches!(request, Request::Select { .. }) {
-            // Some relays take a zero for an error.
-            let elapsed = now.saturating_sub(exchange.began).as_secs();
-            exchange.secs = elapsed.clamp(1, u16::MAX.into()) as u16;
-        }
-        let header = Header {
-            xid: exchange.xid,
-            secs: exchange.secs,
-            broadcast: exchange.broadcast,
-        };
-        let what = request.name();
-        match request {
-            Request::Discover => self.counters.discovers += 1,
-            Request::Select { .. } | Request::Reboot { .. } | Request::Extend { .. } => {
-                self.counters.requests += 1;
-            }
-            Request::Release { .. } | Request::Decline { .. } => {}
-        }
-        if matches!(to, Destination::Broadcast { .. }) {
-            self.spoke = Some(now);
-        }
-        self.copies.asked(request, exchange.xid);
-        match encode(&self.who, request, header) {
-            Ok(bytes) => self.out.push_back(Transmit { to, what, bytes }),
-            Err(error) => tracing::error!("encoding {request:?}: {error}"),
-        }
-        exchange.asked = now;
-        exchange.sent += 1;
-        exchange
-    }
-
-    fn new_exchange(&mut self, now: Duration) -> Exchange {
-        Exchange {
-            xid: self.rng.random(),
-            began: now,
-            asked: now,
-            secs: 1,
-            sent: 0,
-            broadcast: false,
-        }
-    }
-
-    /// Now, unless a broadcast has just left.
-    fn soon(&self, now: Duration) -> Duration {
-        self.spoke.map_or(now, |spoke| now.max(spoke + GAP))
-    }
-
-    /// The pause before a message is repeated: `usual`, or a short one right
-    /// after the way to the servers has opened.
-    fn pause(&mut self, usual: Duration) -> Duration {
-        match self.quick.checked_sub(1) {
-            Some(left) => {
-                self.quick = left;
-                usual.min(self.around(GAP + GAP / 4, GAP / 4))
-            }
-            None => usual,
-        }
-    }
-
-    /// A moment at most `spread` away from `middle`.
-    fn around(&mut self, middle: Duration, spread: Duration) -> Duration {
-        let offset = spread.mul_f64(self.rng.random_range(0.0..=2.0));
-        middle.saturating_sub(spread) + offset
     }
 
     /// The next message to send.

@@ -26,7 +26,7 @@ use super::{
     systemctl,
     wait::Looks,
 };
-use crate::fault;
+use crate::{fault, file};
 
 /// Gone after a reboot, as the links are.
 const DIRECTORY: &str = "/run/systemd/network";
@@ -41,9 +41,15 @@ pub(super) fn write(link: &str, role: Role) -> Result<bool, HostError> {
     if fs::read_to_string(&path).is_ok_and(|old| old == text) {
         return Ok(false);
     }
+    // Read by nobody under that name, and swept by its beginning.
+    let new = path.with_added_extension("new");
     fault::step("writing a file of networkd");
     fs::create_dir_all(DIRECTORY)
-        .and_then(|()| fs::write(&path, text))
+        .and_then(|()| file::write(&new, text))
+        .and_then(|()| {
+            fault::step("replacing a file of networkd");
+            file::rename(&new, &path)
+        })
         .map_err(|error| HostError::File(format!("writing {}", path.display()), error))?;
     Ok(true)
 }

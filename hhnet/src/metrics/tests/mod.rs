@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Every series there is, as text.
 
+mod bounds;
 mod documents;
 
 use std::collections::BTreeSet;
@@ -113,6 +114,7 @@ fn status() -> Status {
             pid: 181,
             uptime_ms: 5000,
             build: "0.1.0".into(),
+            adopted: 2,
         }),
         bonds: vec![Bond {
             name: "bond0".into(),
@@ -217,6 +219,7 @@ fn a_bonded_server_with_a_lease() {
         "# TYPE hhnet_build_info gauge",
         "hhnet_build_info{version=\"0.1.0\"} 1",
         "hhnet_agent_up 1",
+        "hhnet_agent_adopted_leases 2",
         "hhnet_member_info{bond=\"bond0\",interface=\"enp2s1\",aggregator=\"1\",\
          partner=\"0a:0a:0a:0a:0a:0a\"} 1",
         "hhnet_member_distributing{bond=\"bond0\",interface=\"enp2s1\",end=\"partner\"} 1",

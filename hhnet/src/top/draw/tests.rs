@@ -106,6 +106,7 @@ fn status() -> Status {
             pid: 181,
             uptime_ms: 250_000,
             build: "0.1.0".into(),
+            adopted: 0,
         }),
         bonds: vec![Bond {
             name: "bond0".into(),

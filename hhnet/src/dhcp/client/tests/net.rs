@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A client, its servers and the wire between them, in virtual time.
 
-use rand::RngCore;
+use rand::{Rng, RngCore};
 
 use super::{fabric::Server, *};
 use crate::dhcp::packet::{Checksum, unwrap, wrap};
