@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::env;
 use std::fs;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
@@ -202,7 +203,7 @@ impl Host {
     #[track_caller]
     pub fn expect_unchanged(&self, before: &str) {
         let mut now = String::new();
-        let same = wait::poll(Duration::from_secs(5), || {
+        let same = wait::poll(PATIENCE, || {
             now = self.snapshot();
             (now == before).then_some(())
         });
@@ -330,10 +331,12 @@ impl Drop for Host {
     #[expect(clippy::print_stderr, reason = "the report of a failed test")]
     fn drop(&mut self) {
         if thread::panicking() {
+            // A second panic that gets out of here would end all other tests, too.
+            let report = panic::catch_unwind(AssertUnwindSafe(|| self.report()));
             eprintln!(
                 "--- {} when the test failed ---\n{}",
                 self.namespace.name(),
-                self.report()
+                report.unwrap_or_default()
             );
         } else if !self.discarded.get() {
             self.leave();

@@ -8,7 +8,7 @@
 //! is the machine.
 
 use std::fs::{self, File};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -90,6 +90,11 @@ impl Namespace {
     /// A path that names the network namespace, as `ip link … netns PATH` takes it.
     pub fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.net.as_raw_fd())
+    }
+
+    /// The network namespace, as netlink takes it.
+    pub(crate) fn network(&self) -> BorrowedFd<'_> {
+        self.net.as_fd()
     }
 
     /// A command that will run in this machine.

@@ -41,7 +41,7 @@ impl PacketSocket {
     /// Those of [`PacketSocket::open`].
     pub fn open_both_ways(interface: &str) -> io::Result<Self> {
         let socket = Self::open_for(interface, Some(SockProtocol::EthAll))?;
-        socket::setsockopt(&socket.fd, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
+        socket::setsockopt(&socket.fd, sockopt::RcvBufForce, &RECEIVE_BUFFER)?;
         Ok(socket)
     }
 

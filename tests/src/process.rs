@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::wait;
@@ -32,9 +32,7 @@ impl Output {
 
     /// The exit status as a shell shows it: 128 + N for signal N.
     pub fn code(&self) -> i32 {
-        self.status
-            .code()
-            .unwrap_or_else(|| 128 + self.status.signal().unwrap_or(0))
+        code(self.status)
     }
 
     /// Itself, if it exited with 0.
@@ -52,6 +50,12 @@ impl Output {
         );
         self
     }
+}
+
+/// An exit status as a shell shows it: 128 + N for signal N.
+pub fn code(status: ExitStatus) -> i32 {
+    let signal = || 128 + status.signal().unwrap_or(0);
+    status.code().unwrap_or_else(signal)
 }
 
 /// Runs `command` until it has exited *and* let go of stdout and stderr, as an
@@ -75,13 +79,12 @@ pub fn run_with_stdin(command: &mut Command, stdin: &str, deadline: Duration) ->
     drop(pipe);
     let stdout = collect(child.stdout.take().expect("stdout is piped"));
     let stderr = collect(child.stderr.take().expect("stderr is piped"));
-    let remaining = || deadline.saturating_sub(start.elapsed());
     let Ok(status) = wait_for_exit(&mut child, deadline).ok_or(()) else {
         let _ = child.kill();
         let _ = child.wait();
         panic!("{command:?}: still running after {deadline:?}");
     };
-    let grace = remaining().max(Duration::from_secs(1));
+    let grace = grace(deadline, start);
     let (Ok(stdout), Ok(stderr)) = (stdout.recv_timeout(grace), stderr.recv_timeout(grace)) else {
         panic!("{command:?}: exited ({status}), but something still holds its stdout or stderr");
     };
@@ -91,6 +94,13 @@ pub fn run_with_stdin(command: &mut Command, stdin: &str, deadline: Duration) ->
         stderr,
         took: start.elapsed(),
     }
+}
+
+/// How long the pipes of a process that has exited may stay open: as long as the
+/// process might have run, and time for a busy machine to read them.
+fn grace(deadline: Duration, start: Instant) -> Duration {
+    let remaining = deadline.saturating_sub(start.elapsed());
+    remaining.max(Duration::from_secs(1))
 }
 
 fn spawn_piped(command: &mut Command) -> Child {
@@ -123,8 +133,8 @@ fn collect(mut pipe: impl Read + Send + 'static) -> Receiver<String> {
 #[derive(Debug)]
 pub struct Running {
     child: Child,
-    stdout: Arc<Mutex<String>>,
-    stderr: Arc<Mutex<String>>,
+    stdout: Followed,
+    stderr: Followed,
 }
 
 impl Running {
@@ -143,12 +153,12 @@ impl Running {
 
     /// What it wrote to stdout so far.
     pub fn stdout(&self) -> String {
-        self.stdout.lock().expect("reader did not panic").clone()
+        self.stdout.text()
     }
 
     /// What it wrote to stderr so far.
     pub fn stderr(&self) -> String {
-        self.stderr.lock().expect("reader did not panic").clone()
+        self.stderr.text()
     }
 
     /// Its process id.
@@ -167,11 +177,21 @@ impl Running {
         let _ = self.child.wait();
     }
 
-    /// Waits for its end.
+    /// Waits until it has exited and all it said is here.
+    ///
+    /// # Panics
+    /// When that takes longer than `deadline`; for what is still on its way in
+    /// the pipes there is a second in any case.
     #[track_caller]
     pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
-        wait_for_exit(&mut self.child, deadline)
-            .unwrap_or_else(|| panic!("{:?}: still running after {deadline:?}", self.child))
+        let start = Instant::now();
+        let status = wait_for_exit(&mut self.child, deadline)
+            .unwrap_or_else(|| panic!("{:?}: still running after {deadline:?}", self.child));
+        let grace = grace(deadline, start);
+        wait::until("the end of its stdout and stderr", grace, || {
+            self.stdout.is_whole() && self.stderr.is_whole()
+        });
+        status
     }
 }
 
@@ -181,10 +201,29 @@ impl Drop for Running {
     }
 }
 
-fn follow(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+/// What a thread reads from a pipe, line by line.
+#[derive(Debug)]
+struct Followed {
+    text: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+}
+
+impl Followed {
+    /// All that was read so far.
+    fn text(&self) -> String {
+        self.text.lock().expect("reader did not panic").clone()
+    }
+
+    /// Whether nobody can write any more.
+    fn is_whole(&self) -> bool {
+        self.reader.is_finished()
+    }
+}
+
+fn follow(pipe: impl Read + Send + 'static) -> Followed {
     let text = Arc::new(Mutex::new(String::new()));
     let sink = Arc::clone(&text);
-    thread::spawn(move || {
+    let reader = thread::spawn(move || {
         let mut reader = BufReader::new(pipe);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
@@ -194,5 +233,5 @@ fn follow(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
             line.clear();
         }
     });
-    text
+    Followed { text, reader }
 }

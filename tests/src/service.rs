@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::host::Host;
+use crate::privileges::number;
 use crate::process::Running;
 
 /// The unit that is shipped.
@@ -15,16 +16,6 @@ const UNIT: &str = include_str!("../../dist/hhnet.service");
 /// Where a server has its declarative file.
 pub const FILE: &str = "/run/hhnet.conf";
 
-/// Numbers of capabilities (linux/capability.h).
-const CAPABILITIES: [(&str, u32); 7] = [
-    ("CAP_NET_BIND_SERVICE", 10),
-    ("CAP_NET_ADMIN", 12),
-    ("CAP_NET_RAW", 13),
-    ("CAP_SYS_ADMIN", 21),
-    ("CAP_SYS_RESOURCE", 24),
-    ("CAP_PERFMON", 38),
-    ("CAP_BPF", 39),
-];
 /// The last one of Linux 6.18.
 const LAST: u32 = 40;
 
@@ -59,10 +50,5 @@ fn kept() -> Vec<u32> {
         .lines()
         .find_map(|line| line.strip_prefix("CapabilityBoundingSet="));
     let names = set.expect("the unit has a set").split_whitespace();
-    names
-        .map(|name| {
-            let known = CAPABILITIES.iter().find(|(known, _)| *known == name);
-            known.unwrap_or_else(|| panic!("{name}: which number?")).1
-        })
-        .collect()
+    names.map(number).collect()
 }

@@ -2,16 +2,11 @@
 //! The demo, as a user would type it: each command is shown behind a prompt,
 //! its real output follows, and what it shows is checked.
 
-use std::env;
-use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::io::Write;
 
 use crate::fabric::{Connection, Fabric};
-use crate::host::{Host, binary};
-
-/// What the user sees before each command.
-const PROMPT: &str = "core@server-01 ~ $";
+use crate::host::Host;
+use crate::stage::{self, Form, Stage};
 
 /// One command of the demo.
 struct Step {
@@ -115,9 +110,10 @@ pub fn play(out: &mut dyn Write) -> Result<(), String> {
     let fabric = Fabric::new();
     let _dhcp = [1001, 1002].map(|vlan| fabric.vpc(vlan).dnsmasq(&[]));
     let server = fabric.server(Connection::Eslag);
+    let mut stage = Stage::new(out, Form::Terminal);
     for step in &STEPS {
         (step.before)(&fabric);
-        step.play(&server, out)?;
+        step.play(&server, &mut stage)?;
     }
     let links = server.links();
     if links != ["enp2s1", "enp2s2", "lo"] {
@@ -141,7 +137,7 @@ pub fn explore(out: &mut dyn Write) -> Result<(), String> {
     let mut shell = server.namespace().command("bash");
     shell
         .args(["--norc", "--noprofile", "-i"])
-        .env("PATH", path())
+        .env("PATH", stage::path())
         .env("PS1", r"core@\h \w $ ");
     shell.env("HOME", "/root");
     let ended = shell
@@ -153,47 +149,10 @@ pub fn explore(out: &mut dyn Write) -> Result<(), String> {
 }
 
 impl Step {
-    fn play(&self, server: &Host, out: &mut dyn Write) -> Result<(), String> {
-        let shown = self
-            .stream(server, out)
-            .map_err(|e| format!("{}: {e}", self.command))?;
-        let missing = self.expected.iter().find(|text| !shown.contains(**text));
-        match missing {
-            Some(text) => Err(format!("{}: the output lacks \"{text}\"", self.command)),
-            None => Ok(()),
-        }
+    fn play(&self, server: &Host, stage: &mut Stage) -> Result<(), String> {
+        stage.remark(self.remark)?;
+        let shown = stage.run(server, self.command)?.good()?;
+        let says = |shown: stage::Shown, text: &&str| shown.says(text);
+        self.expected.iter().try_fold(shown, says).map(drop)
     }
-
-    /// Runs the command, passing its output on as it comes; returns all of it.
-    fn stream(&self, server: &Host, out: &mut dyn Write) -> io::Result<String> {
-        writeln!(out, "\n# {}\n{PROMPT} {}", self.remark, self.command)?;
-        out.flush()?;
-        let (reader, writer) = io::pipe()?;
-        let mut command: Command = server.namespace().command_line(self.command);
-        command.env("PATH", path()).stdin(Stdio::null());
-        let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
-        // `command` holds the writing ends: without them the pipe ends with the child.
-        drop(command);
-        let mut shown = String::new();
-        for line in BufReader::new(reader).lines() {
-            let line = line?;
-            writeln!(out, "{line}")?;
-            out.flush()?;
-            shown.push_str(&line);
-            shown.push('\n');
-        }
-        let status = child.wait()?;
-        match status.success() {
-            true => Ok(shown),
-            false => Err(io::Error::other(status.to_string())),
-        }
-    }
-}
-
-/// The search path with the binary under test in front.
-fn path() -> OsString {
-    let own = binary().parent().map(ToOwned::to_owned);
-    let inherited = env::var_os("PATH").unwrap_or_else(|| "/usr/sbin:/usr/bin:/sbin:/bin".into());
-    let all = own.into_iter().chain(env::split_paths(&inherited));
-    env::join_paths(all).unwrap_or(inherited)
 }

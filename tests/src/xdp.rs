@@ -10,13 +10,18 @@ use rtnetlink::LinkUnspec;
 
 use crate::namespace::Namespace;
 
-/// `r0 = XDP_PASS; exit`.
-const PASS: [u64; 2] = [0x0000_0002_0000_00b7, 0x95];
+/// What programs return to have a frame go on.
+const XDP_PASS: u64 = 2;
+const TC_ACT_OK: u64 = 0;
 
 const BPF_PROG_LOAD: c_long = 5;
 const BPF_PROG_QUERY: c_long = 16;
+const BPF_LINK_CREATE: c_long = 28;
+/// `BPF_XDP` of `enum bpf_attach_type`.
+const BPF_XDP: u32 = 37;
 /// `BPF_TCX_INGRESS` and `BPF_TCX_EGRESS`.
 const TCX: [u32; 2] = [46, 47];
+const BPF_PROG_TYPE_SCHED_CLS: u32 = 3;
 const BPF_PROG_TYPE_XDP: u32 = 6;
 const LICENSE: &CStr = c"Apache-2.0";
 
@@ -40,7 +45,7 @@ struct ProgLoad {
 /// When the kernel does not take it.
 pub fn attach_foreign_program(namespace: &Namespace, link: &str) {
     let attach = || -> io::Result<()> {
-        let program = load()?;
+        let program = load(BPF_PROG_TYPE_XDP, XDP_PASS)?;
         let index = nix::net::if_::if_nametoindex(link)?;
         let xdp = vec![LinkXdp::Fd(program.as_raw_fd()), LinkXdp::Flags(GENERIC)];
         let message = LinkUnspec::new_with_index(index)
@@ -64,11 +69,74 @@ pub fn attach_foreign_program(namespace: &Namespace, link: &str) {
     attached.unwrap_or_else(|e| panic!("attaching an XDP program to {link}: {e}"));
 }
 
-fn load() -> io::Result<OwnedFd> {
+/// The beginning of `union bpf_attr` for `BPF_LINK_CREATE`.
+#[repr(C)]
+struct LinkCreate {
+    program: i32,
+    interface: u32,
+    hook: u32,
+    flags: u32,
+}
+
+/// The same, held by a BPF link: netlink cannot take it off, and it goes with what is
+/// returned.
+///
+/// # Panics
+/// When the kernel does not take it.
+pub fn hold_foreign_program(namespace: &Namespace, link: &str) -> OwnedFd {
+    let attach = || create_link(&load(BPF_PROG_TYPE_XDP, XDP_PASS)?, link, BPF_XDP, GENERIC);
+    let held = namespace.enter(attach);
+    held.unwrap_or_else(|e| panic!("attaching an XDP program to {link} by a link: {e}"))
+}
+
+/// Classifiers of both directions that pass everything, held by BPF links.
+///
+/// # Errors
+/// On a kernel before 6.6, which has no tcx.
+pub fn hold_foreign_classifiers(namespace: &Namespace, link: &str) -> io::Result<[OwnedFd; 2]> {
+    let [ingress, egress] = TCX;
+    namespace.enter(|| {
+        let program = load(BPF_PROG_TYPE_SCHED_CLS, TC_ACT_OK)?;
+        let attach = |hook| create_link(&program, link, hook, 0);
+        Ok([attach(ingress)?, attach(egress)?])
+    })
+}
+
+fn create_link(program: &OwnedFd, link: &str, hook: u32, flags: u32) -> io::Result<OwnedFd> {
+    let attributes = LinkCreate {
+        program: program.as_raw_fd(),
+        interface: nix::net::if_::if_nametoindex(link)?,
+        hook,
+        flags,
+    };
+    // SAFETY: bpf(2) reads `size_of::<LinkCreate>()` bytes of attributes.
+    let fd = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            BPF_LINK_CREATE,
+            &raw const attributes,
+            size_of::<LinkCreate>(),
+        )
+    };
+    descriptor(fd)
+}
+
+/// What bpf(2) has returned.
+fn descriptor(fd: c_long) -> io::Result<OwnedFd> {
+    match i32::try_from(fd) {
+        // SAFETY: the kernel has just made this descriptor for us.
+        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Loads `r0 = VERDICT; exit`.
+fn load(kind: u32, verdict: u64) -> io::Result<OwnedFd> {
+    let code = [verdict << 32 | 0xb7, 0x95];
     let attributes = ProgLoad {
-        kind: BPF_PROG_TYPE_XDP,
-        instructions: PASS.len() as u32,
-        code: PASS.as_ptr() as u64,
+        kind,
+        instructions: code.len() as u32,
+        code: code.as_ptr() as u64,
         license: LICENSE.as_ptr() as u64,
     };
     // SAFETY: bpf(2) reads `size_of::<ProgLoad>()` bytes of attributes, and from there code and
@@ -81,11 +149,7 @@ fn load() -> io::Result<OwnedFd> {
             size_of::<ProgLoad>(),
         )
     };
-    match i32::try_from(fd) {
-        // SAFETY: the kernel has just made this descriptor for us.
-        Ok(fd) if fd >= 0 => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
-        _ => Err(io::Error::last_os_error()),
-    }
+    descriptor(fd)
 }
 
 /// The beginning of `union bpf_attr` for `BPF_PROG_QUERY`.

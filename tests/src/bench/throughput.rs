@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::report::{Column, Figure, Samples, Table};
 use crate::fabric::{Connection, Fabric, Vpc};
 use crate::machine::Machine;
-use crate::process::Running;
-use crate::wait::{self, PATIENCE};
+use crate::peer;
+use crate::wait;
 
 /// How long each direction is measured.
 const SECONDS: u64 = 4;
@@ -34,7 +34,7 @@ pub fn throughput(rounds: usize) -> (String, Vec<String>) {
     fabric.connect_machine(Connection::Eslag);
     let vpc = fabric.vpc(1001);
     let dhcp = vpc.dnsmasq(&[]);
-    let _server = serve(&vpc);
+    let _server = peer::iperf3(vpc.namespace());
     let mut runs: [Vec<Run>; 2] = Default::default();
     for _ in 0..rounds {
         for ((_, flag), runs) in FLAGS.into_iter().zip(&mut runs) {
@@ -48,15 +48,6 @@ pub fn throughput(rounds: usize) -> (String, Vec<String>) {
     }
     drop(dhcp);
     (table(&runs), figures(&runs))
-}
-
-fn serve(vpc: &Vpc) -> Running {
-    let server = Running::start(&mut vpc.namespace().command_line("iperf3 -s"));
-    wait::until("iperf3 listens", PATIENCE, || {
-        let listening = vpc.namespace().run("ss -Hltn sport = :5201").stdout;
-        !listening.is_empty()
-    });
-    server
 }
 
 /// What four connections at once carry.

@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `lab [--keep]`: builds a fabric, plays the demo in it, and with `--keep`
-//! leaves a shell on its server.
+//! `lab [--keep | --walkthrough [--markdown]]`: builds a fabric and plays the demo in it;
+//! with `--keep` leaves a shell on its server. Or plays the walkthrough, in all of VLAB's
+//! default topology.
 
 use std::env;
 use std::io;
 use std::process::ExitCode;
 
-use hhnet_tests::story;
+use hhnet_tests::stage::{Form, Stage};
+use hhnet_tests::{story, walkthrough};
 
 #[expect(clippy::print_stderr, reason = "the verdict of a command line tool")]
 fn main() -> ExitCode {
-    let keep = match env::args().skip(1).collect::<Vec<_>>().as_slice() {
-        [] => false,
-        [flag] if flag == "--keep" => true,
-        other => {
-            eprintln!(
-                "lab: unknown argument {:?}; usage: lab [--keep]",
-                other.join(" ")
-            );
+    let out = &mut io::stdout();
+    let args: Vec<String> = env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match args[..] {
+        [] => story::play(out),
+        ["--keep"] => story::play(out).and_then(|()| story::explore(out)),
+        ["--walkthrough"] => walkthrough::play(&mut Stage::new(out, Form::Terminal)),
+        ["--walkthrough", "--markdown"] => walkthrough::play(&mut Stage::new(out, Form::Markdown)),
+        _ => {
+            let wrong = args.join(" ");
+            eprintln!("lab: {wrong:?}; usage: lab [--keep | --walkthrough [--markdown]]");
             return ExitCode::from(2);
         }
     };
-    let out = &mut io::stdout();
-    let played = story::play(out);
-    let result = played.and_then(|()| if keep { story::explore(out) } else { Ok(()) });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

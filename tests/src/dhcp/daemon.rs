@@ -174,6 +174,19 @@ impl Daemon {
         format!("{}{}", self.past, self.process.stderr())
     }
 
+    /// How many requests a dnsmasq has acknowledged: all that there were, once it has said so.
+    ///
+    /// # Panics
+    /// When one of them stays unanswered.
+    #[track_caller]
+    pub fn acknowledged(&self) -> usize {
+        let count = |kind: &str| self.log().matches(kind).count();
+        wait::until("all requests are acknowledged", PATIENCE, || {
+            count("DHCPACK(") > 0 && count("DHCPREQUEST(") == count("DHCPACK(")
+        });
+        count("DHCPACK(")
+    }
+
     /// Whether its file of leases says that somebody has the address.
     pub fn has_leased(&self, namespace: &Namespace, address: Ipv4Addr) -> bool {
         let files = Files::of(&self.interface);
@@ -218,7 +231,7 @@ pub(super) fn start_until(command: &mut Command, ready: &str) -> Running {
 ///
 /// # Panics
 /// When it is not there: a test without its server must not pass.
-pub(super) fn unpacked(program: &str) -> PathBuf {
+pub(crate) fn unpacked(program: &str) -> PathBuf {
     unpacked_in(("HHNET_DHCP_SERVERS", "servers"), program)
 }
 

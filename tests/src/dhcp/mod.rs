@@ -25,6 +25,7 @@ mod socket;
 mod udhcpc;
 mod udhcpd;
 
+pub(crate) use daemon::unpacked;
 pub use daemon::{Daemon, Pool, Software};
 pub use forgery::Forgery;
 pub use kind::Kind;

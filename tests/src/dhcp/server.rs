@@ -2,13 +2,14 @@
 //! The model of the fabric's DHCP server on a real socket, with a rule that
 //! decides how each message is answered, and a record of what was asked.
 
-use std::net::Ipv4Addr;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use dhcproto::v4::{DhcpOption, Message, MessageType};
+use dhcproto::v4::{CLIENT_PORT, DhcpOption, Message, MessageType, SERVER_PORT};
 
 use super::kind::Kind;
 use super::model::{Mac, Model, Subnet, empty_reply, mac};
@@ -78,17 +79,37 @@ impl State {
     fn serve(&mut self, sockets: &Sockets, request: Request) {
         let answer = (self.rule)(&request);
         let reply = self.reply(answer, &request);
-        let relay = request.message.giaddr();
-        if !relay.is_unspecified() {
+        if let Some(to) = self.routed(&request.message) {
+            let is_local = matches!(
+                answer,
+                Answer::Twice | Answer::Late(_) | Answer::Damaged | Answer::Naks(_)
+            );
+            assert!(!is_local, "{answer:?} is for clients on this link alone");
             reply
                 .iter()
-                .for_each(|reply| sockets.send_to_relay(reply, relay));
+                .for_each(|reply| sockets.send_routed(reply, to));
         } else if let Some((reply, client)) = reply.zip(mac(&request.message)) {
             let (client, to) = destination(&request.message, &reply, client);
             let frame = sockets.frame(&reply, self.model.subnet.server_id, client, to);
             self.deliver(sockets, answer, frame);
         }
         self.requests.push(request);
+    }
+
+    /// Where a reply goes that is not for this link (RFC 2131, 4.1): to the relay, or to a
+    /// client elsewhere that has an address.
+    fn routed(&self, request: &Message) -> Option<SocketAddrV4> {
+        let (relay, client) = (request.giaddr(), request.ciaddr());
+        let Subnet {
+            subnet, server_id, ..
+        } = &self.model.subnet;
+        if !relay.is_unspecified() {
+            Some(SocketAddrV4::new(relay, SERVER_PORT))
+        } else if !client.is_unspecified() && !subnet.contains(server_id) {
+            Some(SocketAddrV4::new(client, CLIENT_PORT))
+        } else {
+            None
+        }
     }
 
     fn reply(&mut self, answer: Answer, request: &Request) -> Option<Message> {
@@ -160,6 +181,12 @@ pub struct FabricDhcp {
     state: Arc<Mutex<State>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl fmt::Debug for FabricDhcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FabricDhcp").finish_non_exhaustive()
+    }
 }
 
 impl FabricDhcp {

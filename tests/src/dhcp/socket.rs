@@ -65,13 +65,12 @@ impl Sockets {
         )
     }
 
-    /// Sends a reply to the relay that has passed on the question, which is routed.
-    pub(super) fn send_to_relay(&self, reply: &Message, relay: Ipv4Addr) {
+    /// Sends a reply to a relay, or to a client that is behind a router.
+    pub(super) fn send_routed(&self, reply: &Message, to: SocketAddrV4) {
         let payload = reply.to_vec().expect("a reply can be encoded");
-        let to = SockaddrIn::from(SocketAddrV4::new(relay, SERVER_PORT));
         let fd = self.udp.as_raw_fd();
-        socket::sendto(fd, &payload, &to, MsgFlags::empty())
-            .unwrap_or_else(|e| panic!("sending to the relay {relay}: {e}"));
+        socket::sendto(fd, &payload, &SockaddrIn::from(to), MsgFlags::empty())
+            .unwrap_or_else(|e| panic!("sending to {to}: {e}"));
     }
 
     /// Sends a frame.

@@ -15,7 +15,7 @@ use crate::wait::{self, PATIENCE};
 use super::gateway::{Gateway, VPCS};
 
 /// Both leaves speak LACP as this system, so that a server sees one partner.
-pub(super) const LACP_SYSTEM: &str = "0a:0a:0a:0a:0a:0a";
+pub(crate) const LACP_SYSTEM: &str = "0a:0a:0a:0a:0a:0a";
 
 /// A leaf that is not one of the pair speaks LACP as itself.
 pub(super) const OTHER_LACP_SYSTEM: &str = "0e:0e:0e:0e:0e:0e";
@@ -89,18 +89,7 @@ impl Leaf {
     /// Lays cables to NICs of the server, and groups their ports by LACP, which the
     /// leaf speaks as `system`.
     pub(super) fn connect_bundled(&self, cables: Cables, server: u8, nics: &[u8], system: &str) {
-        let lag = lag_name(server);
-        let members: String = nics
-            .iter()
-            .map(|nic| format!("link set {} master {lag}\n", port_name(server, *nic)))
-            .collect();
-        let bundle = format!(
-            "link add {lag} type bond mode 802.3ad miimon 100 lacp_rate fast \
-                 ad_actor_system {system} ad_user_port_key {server}
-             {members}
-             link set {lag} master br0 up"
-        );
-        self.lay_cables(cables, server, nics, &bundle);
+        self.lay_cables(cables, server, nics, &bundle(server, nics, system));
     }
 
     fn lay_cables(&self, cables: Cables, server: u8, nics: &[u8], then: &str) {
@@ -199,11 +188,10 @@ impl Leaf {
             .ip_batch(&format!("link set {} down", port_name(server, nic)));
     }
 
-    /// Pulls the NIC `enp2s<nic>` out of server-`server` and puts it in again: it is
-    /// another link then, and a member of nothing.
-    pub fn replug(&self, host: &Host, server: u8, nic: u8) {
+    /// Puts a NIC `enp2s<nic>` into server-`server` whose port is in an LACP group here. It
+    /// is a member of nothing on its own end.
+    pub fn plug_in(&self, host: &Host, server: u8, nic: u8) {
         let (lag, port) = (lag_name(server), port_name(server, nic));
-        self.namespace.ip_batch(&format!("link del {port}"));
         let then = format!("link set {port} master {lag}");
         self.lay_cables(Cables::Veth(host), server, &[nic], &then);
     }
@@ -294,21 +282,36 @@ fn is_aggregated(link: &str) -> bool {
         .all(|end| port[end].as_u64().is_some_and(|state| state & 0x30 == 0x30))
 }
 
+/// Makes the LACP group of a server's ports, which speaks as `system`, and connects it.
+pub(super) fn bundle(server: u8, nics: &[u8], system: &str) -> String {
+    let lag = lag_name(server);
+    let members: String = nics
+        .iter()
+        .map(|nic| format!("link set {} master {lag}\n", port_name(server, *nic)))
+        .collect();
+    format!(
+        "link add {lag} type bond mode 802.3ad miimon 100 lacp_rate fast \
+             ad_actor_system {system} ad_user_port_key {server}
+         {members}
+         link set {lag} master br0 up"
+    )
+}
+
 /// The gateway's port toward leaf-`number`.
 pub(super) fn uplink(number: u8) -> String {
     format!("leaf{number}")
 }
 
-pub(super) fn port_name(server: u8, nic: u8) -> String {
+pub(crate) fn port_name(server: u8, nic: u8) -> String {
     format!("s{server}p{nic}")
 }
 
-pub(super) fn lag_name(server: u8) -> String {
+pub(crate) fn lag_name(server: u8) -> String {
     format!("s{server}lag")
 }
 
 /// The MAC of `enp2s<nic>` of server-`server`: the same in each fabric, as a
 /// machine's NICs are the same after a reboot.
-pub(super) fn mac(server: u8, nic: u8) -> String {
+pub(crate) fn mac(server: u8, nic: u8) -> String {
     format!("0c:20:12:fe:{server:02x}:{nic:02x}")
 }

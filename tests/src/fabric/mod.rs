@@ -19,6 +19,7 @@ mod office;
 mod point_to_point;
 mod segment;
 mod strict;
+mod trouble;
 
 use std::cell::Cell;
 
@@ -32,7 +33,8 @@ pub(crate) use strict::is_distributing;
 use crate::host::Host;
 use crate::namespace::Namespace;
 use gateway::Gateway;
-use leaf::{Cables, LACP_SYSTEM, OTHER_LACP_SYSTEM};
+use leaf::{Cables, OTHER_LACP_SYSTEM};
+pub(crate) use leaf::{LACP_SYSTEM, lag_name, mac, port_name};
 
 /// How a server is connected to the fabric, in the fabric's own terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +109,14 @@ impl Fabric {
     pub fn connect_machine_by_veth(&self, own: &Namespace, connection: Connection) {
         self.servers.set(1);
         self.connect(Cables::VethHere(own), 1, connection);
+    }
+
+    /// Waits until both leaves, too, use the first server's ports: they may open theirs a
+    /// moment after the server does, for which its command does not wait.
+    pub fn await_lacp(&self) {
+        for (leaf, nic) in self.leaves.iter().zip([1, 2]) {
+            leaf.wait_until_aggregated(1, nic);
+        }
     }
 
     fn connect(&self, cables: Cables, server: u8, connection: Connection) {

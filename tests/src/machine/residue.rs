@@ -156,8 +156,11 @@ impl Machine {
     }
 
     /// Waits until nothing is left.
+    ///
+    /// # Panics
+    /// When something is, with all of it.
     #[track_caller]
-    pub(super) fn expect_clean(&self, after: &str) {
+    pub fn expect_clean(&self, after: &str) {
         let mut left = Vec::new();
         let clean = wait::poll(PATIENCE, || {
             left = self.residue();

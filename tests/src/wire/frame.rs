@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use dhcproto::v4::{CLIENT_PORT, Message, SERVER_PORT};
 use dhcproto::{Decodable, Decoder};
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{Icmpv4Type, NetSlice, SlicedPacket, TransportSlice};
 
 use crate::dhcp::Kind;
 
@@ -32,6 +32,7 @@ pub struct Frame {
     /// Where it goes.
     pub way: Way,
     pub(super) broadcast: bool,
+    echo: Option<u16>,
     pub(super) dhcp: Option<Dhcp>,
 }
 
@@ -44,6 +45,7 @@ impl Frame {
         (ethertype == IPV4 || ethertype == ARP).then(|| Self {
             way,
             broadcast: bytes.starts_with(&[0xff; 6]),
+            echo: echo(bytes),
             dhcp: dhcp(bytes),
         })
     }
@@ -63,9 +65,25 @@ impl Frame {
         self.broadcast
     }
 
+    /// The sequence number of the echo request or reply in it, if there is one.
+    pub fn echo(&self) -> Option<u16> {
+        self.echo
+    }
+
     /// Whether it is any DHCP message.
     pub fn is_dhcp(&self) -> bool {
         self.dhcp.is_some()
+    }
+}
+
+fn echo(bytes: &[u8]) -> Option<u16> {
+    let packet = SlicedPacket::from_ethernet(bytes).ok()?;
+    let Some(TransportSlice::Icmpv4(icmp)) = &packet.transport else {
+        return None;
+    };
+    match icmp.icmp_type() {
+        Icmpv4Type::EchoRequest(echo) | Icmpv4Type::EchoReply(echo) => Some(echo.seq),
+        _ => None,
     }
 }
 

@@ -38,7 +38,9 @@ fn cleanup_sweeps_everything_and_nothing_else() {
     );
     assert_eq!(lab.machine.must("ip link | grep -c xdp || true"), "0\n");
     assert_eq!(lab.machine.must("ip -o addr show dev lo scope global"), "");
-    assert_eq!(lab.machine.hhnet_processes(), Vec::<i32>::new());
+    wait::until("the agent has left", PATIENCE, || {
+        lab.machine.hhnet_processes().is_empty()
+    });
     let own = [
         "docker0", "dummy0", "enp2s0", "enp2s1", "enp2s2", "enp2s3", "lo",
     ];

@@ -18,6 +18,7 @@ fn programs_on_e1000_let_everything_pass_and_count_it() {
     let driver = lab.machine.must("ethtool -i enp2s1 | head -n 1");
     assert_eq!(driver, "driver: e1000\n");
     lab.machine.hhnet(BOND);
+    lab.fabric.await_lacp();
     lab.machine.must("ping -i 0.2 -c 20 -W 2 10.0.1.1");
     let partner = lab.machine.link("bond0", "bonding/ad_partner_mac");
     assert_eq!(partner, "0a:0a:0a:0a:0a:0a");
@@ -80,6 +81,7 @@ fn duplicates_are_those_that_ping_reports() {
 fn the_agent_is_small_and_idle() {
     let lab = Lab::dnsmasq(Connection::Eslag);
     lab.machine.hhnet(BOND);
+    lab.fabric.await_lacp();
     lab.machine.must("ping -i 0.2 -c 20 -W 2 10.0.1.1");
     let pid = lab.machine.hhnet_processes()[0];
     let maps = lab.machine.read(&format!("/proc/{pid}/smaps"));

@@ -3,6 +3,7 @@
 
 use hhnet_tests::fabric::Connection;
 use hhnet_tests::machine::Machine;
+use hhnet_tests::wait::{self, PATIENCE};
 
 use crate::{BOND, Lab, VLAN};
 
@@ -90,9 +91,15 @@ fn ignored_offers_are_explained() {
 fn a_healthy_machine_is_diagnosed_as_such() {
     let lab = Lab::dnsmasq(Connection::Eslag);
     lab.machine.hhnet(BOND);
-    let output = lab.machine.ssh("/opt/bin/hhnet diagnose");
-    assert_eq!(output.stdout, "Nothing is wrong.\n", "{output:?}");
-    assert!(output.ok(), "{output:?}");
+    lab.fabric.await_lacp();
+    let mut said = Vec::new();
+    let good = wait::poll(PATIENCE, || {
+        let output = lab.machine.ssh("/opt/bin/hhnet diagnose");
+        let is_good = output.ok() && output.stdout == "Nothing is wrong.\n";
+        said.push(output);
+        is_good.then_some(())
+    });
+    assert!(good.is_some(), "{said:#?}");
 }
 
 /// A line of Prometheus' text format: a comment, or a name, labels, a number.

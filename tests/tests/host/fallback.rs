@@ -32,7 +32,7 @@ fn twenty_seconds_are_enough_for_a_port_that_opens_after_twelve() {
             began.elapsed() >= secs(FALLBACK)
         });
         leaf.open(1, 1);
-        assert!(attempt.wait(secs(15)).success(), "{}", attempt.stderr());
+        assert!(attempt.wait(PATIENCE).success(), "{}", attempt.stderr());
         wait::until("the answer", secs(2), || {
             attempt.stdout() == "10.0.1.10/24\n"
         });

@@ -5,6 +5,7 @@
 mod bad_input;
 mod cleanup;
 mod command;
+mod crash;
 mod datapath;
 mod diagnostics;
 mod fallback;

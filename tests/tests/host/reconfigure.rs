@@ -9,9 +9,17 @@ use hhnet_tests::dhcp::Kind;
 use hhnet_tests::fabric::Connection;
 use hhnet_tests::machine::Machine;
 use hhnet_tests::monitor::{Event, Monitor};
-use hhnet_tests::wait;
+use hhnet_tests::wait::{self, PATIENCE};
 
 use crate::{BOND, Lab, ON_BOND, ON_VLAN, VLAN, parse, secs};
+
+/// Waits until networkd is done with a link: only from then on to configure it once more
+/// is an order of somebody's.
+fn settle(machine: &Machine, link: &str) {
+    wait::until("networkd is done", PATIENCE, || {
+        machine.setup(link) == "configured"
+    });
+}
 
 /// The lease is dropped at once and asked for anew at once, each time.
 #[test]
@@ -19,17 +27,18 @@ fn reconfigure_starts_the_lease_anew() {
     let lab = Lab::model(Connection::Eslag, |_| ());
     lab.machine.hhnet(BOND);
     for _ in 0..5 {
+        settle(&lab.machine, ON_BOND);
         let monitor = Monitor::of(lab.machine.namespace());
         let began = Instant::now();
         lab.machine
             .must(&format!("networkctl reconfigure {ON_BOND}"));
-        wait::until("the address is dropped", secs(2), || {
+        wait::until("the address is dropped", PATIENCE, || {
             !monitor.losses().is_empty()
         });
-        let discover = lab.wait_for(Kind::Discover, began, secs(2));
+        let discover = lab.wait_for(Kind::Discover, began, PATIENCE);
         assert!(discover.message.ciaddr().is_unspecified());
         lab.machine
-            .expect_addresses(ON_BOND, secs(3), &["10.0.1.10/24"]);
+            .expect_addresses(ON_BOND, PATIENCE, &["10.0.1.10/24"]);
         let address = std::net::Ipv4Addr::new(10, 0, 1, 10);
         let events = monitor.events();
         let of_address: Vec<_> = events
@@ -73,6 +82,7 @@ fn the_static_lease_test() {
     let bytes: Vec<u8> = bytes.collect::<Result<_, _>>().expect("a MAC address");
     let mac: [u8; 6] = bytes.try_into().expect("six bytes");
     let reconfigured = || {
+        settle(&lab.machine, ON_BOND);
         lab.machine
             .ssh_must(&format!("sudo networkctl reconfigure {ON_BOND}"));
         thread::sleep(secs(5));
@@ -104,9 +114,10 @@ fn reconfigure_brings_new_settings() {
         subnet.mtu = 1300;
         subnet.routes = vec![parse("9.9.9.9/32")];
     });
+    settle(&lab.machine, ON_VLAN);
     lab.machine
         .ssh_must(&format!("sudo networkctl reconfigure {ON_VLAN}"));
-    wait::until("the new settings are in force", secs(5), || {
+    wait::until("the new settings are in force", PATIENCE, || {
         let names = lab.machine.read("/etc/resolv.conf");
         let times = lab.machine.root("timedatectl show-timesync").stdout;
         let routes = lab.machine.must("ip route show");
@@ -139,5 +150,5 @@ fn a_flushed_link_that_is_down_stays_empty() {
         "ip link set {ON_BOND} up && networkctl reconfigure {ON_BOND}"
     ));
     lab.machine
-        .expect_addresses(ON_BOND, secs(5), &["10.0.1.10/24"]);
+        .expect_addresses(ON_BOND, PATIENCE, &["10.0.1.10/24"]);
 }

@@ -4,18 +4,27 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
 
+use hhnet_tests::dhcp::Kind;
 use hhnet_tests::fabric::Connection;
 use hhnet_tests::http;
 use hhnet_tests::machine::Machine;
+use hhnet_tests::monitor::Monitor;
 use hhnet_tests::namespace::Namespace;
+use hhnet_tests::privileges::expect_reduced;
 use hhnet_tests::wait::{self, PATIENCE};
+use serde_json::Value;
 
 use crate::{BOND, Lab, ON_BOND, ON_VLAN, VLAN, secs};
 
 const UNIT: &str = include_str!("../../../dist/hhnet.service");
 const UNIT_FILE: &str = "/run/systemd/system/hhnet.service";
 const CONFIG: &str = "/etc/hhnet.conf";
+
+/// The most that `systemd-analyze security` may make of the unit that is shipped, and of a
+/// command's, which has no /tmp of its own and may read homes; in tenths.
+const EXPOSURE: [u32; 2] = [24, 26];
 
 /// The unit on a machine, for as long as a test takes.
 struct Installed<'a>(&'a Machine);
@@ -68,23 +77,46 @@ fn kill(machine: &Machine, pid: &str) {
 /// address is there all the time.
 #[test]
 fn a_killed_agent_is_back_with_its_lease() {
-    let lab = Lab::dnsmasq(Connection::Unbundled);
+    let lab = Lab::model(Connection::Unbundled, |_| ());
     let machine = &lab.machine;
     machine.hhnet(VLAN);
     let [agent] = machine.hhnet_processes()[..] else {
         panic!("one agent: {:?}", machine.hhnet_processes())
     };
+    let (monitor, began) = (Monitor::of(machine.namespace()), Instant::now());
     kill(machine, &agent.to_string());
     let next = wait::poll(PATIENCE, || machine.hhnet_processes().first().copied());
     let next = next.expect("another agent");
     let group = fs::read_to_string(format!("/proc/{next}/cgroup")).expect("it runs");
-    assert!(group.contains("/hhnet-agent-"), "{group}");
-    assert_eq!(machine.addresses(ON_VLAN), ["10.0.1.10/24"]);
+    let unit = group.trim_end().rsplit('/').next().expect("a unit");
+    assert!(unit.starts_with("hhnet-agent-"), "{group}");
+    expect_confined(machine, unit, next, EXPOSURE[1]);
+    lab.wait_for(Kind::Reboot, began, PATIENCE);
     wait::until("it knows of the lease", PATIENCE, || {
         machine.hhnet("status").contains("BOUND")
     });
+    wait::until("it has its programs", PATIENCE, || {
+        let status = machine.hhnet("status --json");
+        let status: Value = serde_json::from_str(&status).expect("JSON");
+        status["ports"][0]["programs"].as_array().map(Vec::len) == Some(2)
+    });
+    assert_eq!(machine.addresses(ON_VLAN), ["10.0.1.10/24"]);
+    assert_eq!(monitor.losses(), []);
     wait::throughout(secs(3), "it stays", || machine.hhnet_processes() == [next]);
     expect_metrics(ON_VLAN);
+    let metrics = machine.hhnet("metrics");
+    let marked = "\nhhnet_agent_adopted_leases 1\n";
+    assert!(metrics.contains(marked), "{metrics}");
+}
+
+/// What systemd leaves a unit and what the agent keeps of that. The unit's exposure is of
+/// ten; without any restriction, root's is 9.6.
+#[track_caller]
+fn expect_confined(machine: &Machine, unit: &str, agent: i32, exposure: u32) {
+    expect_reduced(agent);
+    machine.must(&format!(
+        "systemd-analyze security --no-pager --threshold={exposure} {unit}"
+    ));
 }
 
 /// The agent serves them where Prometheus finds them.
@@ -123,7 +155,10 @@ fn the_unit_has_the_rights_it_takes() {
         "{}",
         lab.machine.setup("enp2s1")
     );
-    kill(&lab.machine, &service.is("MainPID"));
+    let agent = service.is("MainPID");
+    let pid = agent.parse().expect("a process id");
+    expect_confined(&lab.machine, "hhnet.service", pid, EXPOSURE[0]);
+    kill(&lab.machine, &agent);
     wait::until("it was started again", PATIENCE, || {
         service.is("NRestarts") == "1" && service.is("SubState") == "running"
     });

@@ -2,6 +2,7 @@
 //! Agents in trouble, and commands that meet them.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use hhnet_tests::process::Running;
 use hhnet_tests::wait::{self, PATIENCE};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socket2::{Domain, SockAddr, Socket, Type};
 
 /// A command that waits for an address nobody gives it, and its agent.
 fn waiting(server: &Host) -> (Running, Pid) {
@@ -48,6 +50,34 @@ fn a_command_does_not_wait_for_ever_for_an_agent_that_does_not_answer() {
     assert!(!output.ok());
     let expected = format!("process {agent}, does not answer");
     assert!(output.stderr.contains(&expected), "{}", output.stderr);
+}
+
+/// Even when so many have given up on it that it cannot be connected to.
+#[test]
+fn a_stopped_agent_whose_backlog_is_full_is_named_and_replaced() {
+    let lab = PointToPoint::new();
+    let before = lab.server.snapshot();
+    let (_command, agent) = waiting(&lab.server);
+    kill(agent, Signal::SIGSTOP).expect("the agent is alive");
+    lab.server.namespace().enter(fill_backlog);
+    let output = lab.server.hhnet("status");
+    assert!(!output.ok());
+    let expected = format!("process {agent}, does not answer");
+    assert!(output.stderr.contains(&expected), "{}", output.stderr);
+    lab.server.hhnet("cleanup").success("hhnet cleanup");
+    lab.server.expect_unchanged(&before);
+}
+
+/// Connects to the agent until the kernel takes no more, and hangs up.
+pub(crate) fn fill_backlog() {
+    let agent = SockAddr::unix("/run/hhnet/agent.sock").expect("a short name");
+    let refused = (0..100_000).find_map(|_| {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None).expect("a socket");
+        socket.set_nonblocking(true).expect("an option");
+        socket.connect(&agent).err()
+    });
+    let kind = refused.map(|error| error.kind());
+    assert_eq!(kind, Some(ErrorKind::WouldBlock));
 }
 
 /// An agent that is terminated undoes what is not finished, and says so.

@@ -47,3 +47,18 @@ fn p2p_on_an_address_that_is_there_already_is_refused() {
     lab.server
         .refuses("p2p enp2s1 10.0.1.0/31 10.0.1.1", &["10.0.1.0/31"]);
 }
+
+/// The kernel drops routes of a link that is set down, and keeps its addresses.
+#[test]
+fn p2p_sets_a_route_again_that_has_been_lost() {
+    let lab = PointToPoint::new();
+    let line = "p2p enp2s1 10.0.1.0/31 10.0.1.1";
+    lab.server.must(line);
+    lab.server.ip("link set enp2s1 down");
+    lab.server.ip("link set enp2s1 up");
+    assert_eq!(lab.server.ip("route show default"), "");
+    assert_eq!(lab.server.must(line), "10.0.1.0/31\n");
+    let routes = lab.server.ip("route show default");
+    assert!(routes.starts_with("default via 10.0.1.1"), "{routes}");
+    assert_eq!(lab.server.addresses("enp2s1"), ["10.0.1.0/31"]);
+}

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hhnet status` for people and for programs.
 
-use hhnet_tests::dhcp::{Daemon, Software};
-use hhnet_tests::fabric::{NIC, Segment};
-use hhnet_tests::host::Host;
+use hhnet_tests::fabric::NIC;
 use hhnet_tests::process::Running;
 use hhnet_tests::sudo;
 use hhnet_tests::terminal::Terminal;
@@ -12,24 +10,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-/// A server with a lease. Dropped in this order.
-struct Lab {
-    server: Host,
-    _dhcp: Daemon,
-    _segment: Segment,
-}
+use crate::Lab;
 
+/// With a lease.
 fn leased() -> Lab {
-    let segment = Segment::new();
-    let dhcp = segment.serve(Software::Dnsmasq, &Segment::pool());
-    let server = segment.server();
-    assert_eq!(server.must("status"), "agent           not running\n");
-    server.must(&format!("dhcp {NIC}"));
-    Lab {
-        server,
-        _dhcp: dhcp,
-        _segment: segment,
-    }
+    let lab = Lab::new();
+    assert_eq!(lab.server.must("status"), "agent           not running\n");
+    lab.server.must(&format!("dhcp {NIC}"));
+    lab
 }
 
 fn parse(text: &str) -> Value {
@@ -46,7 +34,8 @@ fn programs_get_json_with_and_without_an_agent() {
     assert_eq!(interface["name"], NIC);
     assert_eq!(interface["addresses"], json!(address));
     assert_eq!(interface["dhcp"]["state"], "BOUND");
-    assert_eq!(interface["dhcp"]["discovers"], 1);
+    // One, on a machine that is not busy.
+    assert!(interface["dhcp"]["discovers"].as_u64() >= Some(1));
     assert_eq!(interface["dhcp"]["lease"]["address"], json!(address[0]));
     assert_eq!(interface["dhcp"]["lease"]["server"], "10.0.1.1");
     assert_eq!(status["ports"][0]["name"], NIC);

@@ -7,7 +7,7 @@ use hhnet_tests::capture::Capture;
 use hhnet_tests::fabric::Connection;
 use hhnet_tests::host::Host;
 use hhnet_tests::process;
-use hhnet_tests::wait;
+use hhnet_tests::wait::{self, PATIENCE};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -85,7 +85,7 @@ fn cleanup_ends_the_agent() {
     lab.server.must("vlan 1001 enp2s1");
     assert_eq!(agents(&lab.server).len(), 1);
     lab.server.must("cleanup");
-    wait::until("the agent has left", secs(2), || {
+    wait::until("the agent has left", PATIENCE, || {
         agents(&lab.server).is_empty()
     });
 }

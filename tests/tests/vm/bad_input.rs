@@ -3,6 +3,7 @@
 //! failed verb is undone, and what was there before it is not touched.
 
 use hhnet_tests::fabric::Connection;
+use hhnet_tests::host::assert_refusal;
 use hhnet_tests::process::Running;
 use hhnet_tests::wait::{self, PATIENCE};
 use nix::sys::signal::{Signal, kill};
@@ -30,7 +31,7 @@ fn a_second_bond_is_refused_and_the_first_kept() {
     let lab = Lab::dnsmasq(Connection::Eslag);
     lab.server.must("bond 1001 layer2+3 enp2s1");
     let output = lab.server.hhnet("bond 1001 layer2+3 enp2s2");
-    hhnet_tests::host::assert_refusal("bond, again", &output, &["bond0"]);
+    assert_refusal("bond, again", &output, &["bond0"]);
     assert_eq!(lab.server.addresses("bond0.1001"), ["10.0.1.10/24"]);
     assert_eq!(lab.server.ip_json("link show master bond0").len(), 1);
     lab.server.namespace().must("ping -c 1 -W 2 10.0.1.1");
@@ -112,6 +113,44 @@ fn a_port_of_another_bond_is_refused_and_left_alone() {
     lab.server.ip("link set enp2s2 master bond9");
     lab.server
         .refuses("bond 1001 layer2+3 enp2s1 enp2s2", &["enp2s2"]);
+}
+
+/// A port that is in use already is not bonded: its VLAN would take frames away from the
+/// bond's, or the bond all of them from the port.
+#[test]
+fn a_port_in_use_is_refused_and_keeps_its_address() {
+    let lab = Lab::dnsmasq(Connection::Eslag);
+    let bond = "bond 1001 layer2+3 enp2s1 enp2s2";
+    lab.server.must("p2p enp2s1 10.0.9.0/31 10.0.9.1");
+    lab.server.refuses(bond, &["enp2s1", "10.0.9.0/31"]);
+    assert_eq!(lab.server.addresses("enp2s1"), ["10.0.9.0/31"]);
+    // What somebody has taken away is no use.
+    lab.server.ip("addr del 10.0.9.0/31 dev enp2s1");
+    lab.server.must(bond);
+    lab.server.must("cleanup");
+    let leased = lab.server.must("vlan 1001 enp2s2");
+    let output = lab.server.hhnet(bond);
+    assert_refusal(bond, &output, &["enp2s2", "enp2s2.1001", "cleanup"]);
+    assert_eq!(lab.server.addresses("enp2s2.1001"), [leased.trim_end()]);
+    lab.server.must("cleanup");
+    lab.server.must(bond);
+}
+
+/// Nor is a member of the bond used for anything else.
+#[test]
+fn a_member_is_refused_for_anything_else() {
+    let lab = Lab::dnsmasq(Connection::Eslag);
+    lab.server.must("bond 1001 layer2+3 enp2s1 enp2s2");
+    for line in [
+        "vlan 1002 enp2s1",
+        "dhcp enp2s2",
+        "p2p enp2s2 10.0.9.0/31 10.0.9.1",
+    ] {
+        let output = lab.server.hhnet(line);
+        assert_refusal(line, &output, &["enp2s", "a member of bond0"]);
+    }
+    assert_eq!(lab.server.addresses("bond0.1001"), ["10.0.1.10/24"]);
+    lab.server.namespace().must("ping -c 1 -W 2 10.0.1.1");
 }
 
 /// A link that cannot be a member (lo) is named, and the other is given back.

@@ -69,8 +69,25 @@ fn what_is_left_half_made_is_made_anew() {
     service.wait(secs(5));
     let _dhcp = [1001, 1002].map(|vlan| fabric.vpc(vlan).dnsmasq(&[]));
     let service = service::start(&server, LINES);
-    expect_log(&service, "bond0 is left from an agent that was killed");
+    expect_log(&service, "bond0 is left of an attempt before");
     expect_log(&service, "line 1: 10.0.1.10/24");
     expect_log(&service, "line 2: 10.0.2.10/24");
+    drop(service);
+}
+
+/// A line that was given up is asked again, also when the bond is there because the other
+/// line's lease is on it.
+#[test]
+fn a_bond_that_another_line_needs_gets_its_vlan_later() {
+    let fabric = Fabric::new();
+    let _second = fabric.vpc(1002).dnsmasq(&[]);
+    let server = fabric.server(Connection::Eslag);
+    let lines = LINES.replace(" #", " --timeout=3 #");
+    let service = service::start(&server, &lines);
+    expect_log(&service, "line 2: 10.0.2.10/24");
+    expect_log(&service, "bond0 stays: bond0.1002 needs it");
+    let _first = fabric.vpc(1001).dnsmasq(&[]);
+    expect_log(&service, "line 1: 10.0.1.10/24");
+    assert_eq!(server.addresses("bond0.1002"), ["10.0.2.10/24"]);
     drop(service);
 }

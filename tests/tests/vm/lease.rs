@@ -4,6 +4,7 @@
 //! The server is the model of the fabric's own, told to misbehave; leases last
 //! seconds. T1 is half of a lease, T2 seven eighths (RFC 2131, 4.4.5).
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +45,13 @@ fn granted(dhcp: &FabricDhcp) -> Instant {
         .at
 }
 
+/// In how many exchanges this was asked: a question that is repeated is still the same.
+fn exchanges(dhcp: &FabricDhcp, kind: Kind) -> usize {
+    let questions = dhcp.received(kind);
+    let ids: BTreeSet<_> = questions.iter().map(|q| q.message.xid()).collect();
+    ids.len()
+}
+
 fn wait_for(dhcp: &FabricDhcp, kind: Kind) -> Request {
     let seen = wait::poll(PATIENCE, || dhcp.received(kind).first().cloned());
     seen.unwrap_or_else(|| panic!("no {kind:?} came"))
@@ -80,7 +88,7 @@ fn a_lease_is_renewed_half_way() {
         lab.server.addresses(VLAN) == ["10.0.1.10/24"]
     });
     assert!(lab.dhcp.received(Kind::Renew).len() >= 2);
-    assert_eq!(lab.dhcp.received(Kind::Discover).len(), 1);
+    assert_eq!(exchanges(&lab.dhcp, Kind::Discover), 1);
 }
 
 /// A renewal keeps the routes, too.
@@ -110,7 +118,7 @@ fn a_lease_is_rebound_when_the_server_does_not_answer_its_renewal() {
     wait::throughout(secs(4), "the address is there", || {
         lab.server.addresses(VLAN) == ["10.0.1.10/24"]
     });
-    assert_eq!(lab.dhcp.received(Kind::Discover).len(), 1);
+    assert_eq!(exchanges(&lab.dhcp, Kind::Discover), 1);
 }
 
 /// A server that is silent to the end: address and routes go when the lease
@@ -132,14 +140,13 @@ fn a_lost_lease_takes_address_and_routes_away_and_comes_back() {
     let routes = lab.server.ip("route show");
     assert!(!routes.contains("default"), "{routes}");
     wait::until("hhnet asks again", PATIENCE, || {
-        lab.dhcp.received(Kind::Discover).len() >= 2
+        exchanges(&lab.dhcp, Kind::Discover) >= 2
     });
     alive.store(true, Ordering::Relaxed);
-    wait::until("the address is back", PATIENCE, || {
-        lab.server.addresses(VLAN) == ["10.0.1.10/24"]
+    wait::until("address and route are back", PATIENCE, || {
+        let routes = lab.server.ip("route show");
+        lab.server.addresses(VLAN) == ["10.0.1.10/24"] && routes.contains("default via 10.0.1.1")
     });
-    let routes = lab.server.ip("route show");
-    assert!(routes.contains("default via 10.0.1.1"), "{routes}");
 }
 
 /// A refused renewal ends the lease at once; the next one may be another.
@@ -159,7 +166,7 @@ fn a_refused_renewal_ends_the_lease_at_once() {
     wait::until("the new address is there, alone", PATIENCE, || {
         lab.server.addresses(VLAN) == ["10.0.1.42/24"]
     });
-    assert_eq!(lab.dhcp.received(Kind::Discover).len(), 2);
+    assert_eq!(exchanges(&lab.dhcp, Kind::Discover), 2);
     assert_between(
         "the new lease",
         3.0,
@@ -183,7 +190,7 @@ fn a_renewal_may_bring_another_address() {
             .ip("route show default")
             .contains("src 10.0.1.42")
     });
-    assert_eq!(lab.dhcp.received(Kind::Discover).len(), 1);
+    assert_eq!(exchanges(&lab.dhcp, Kind::Discover), 1);
 }
 
 /// A server may acknowledge another address than it offered.
@@ -240,8 +247,8 @@ fn answers_that_come_twice_are_one_answer() {
     wait::throughout(secs(4), "the address is there, alone", || {
         lab.server.addresses(VLAN) == ["10.0.1.10/24"]
     });
-    assert_eq!(lab.dhcp.received(Kind::Discover).len(), 1);
-    assert_eq!(lab.dhcp.received(Kind::Select).len(), 1);
+    assert_eq!(exchanges(&lab.dhcp, Kind::Discover), 1);
+    assert_eq!(exchanges(&lab.dhcp, Kind::Select), 1);
     let log = lab.server.log();
     let complaints = log
         .lines()
@@ -278,7 +285,8 @@ fn the_first_question_comes_at_once() {
     assert_between(
         "the first DISCOVER",
         0.0,
-        0.5,
+        // RFC 2131, 4.4.1 has clients wait for up to ten.
+        1.0,
         first.saturating_duration_since(up),
     );
 }

@@ -2,10 +2,13 @@
 //! What hhnet does with bonds and VLANs. Needs root and a kernel with both.
 
 mod address;
+mod adopt;
 mod agent;
 mod bad_input;
 mod bond;
+mod chaos;
 mod cleanup;
+mod concurrent;
 mod crash;
 mod diagnose;
 mod fabric;
@@ -13,10 +16,12 @@ mod foreground;
 mod lease;
 mod log;
 mod metrics;
+mod privileges;
 mod routes;
 mod sharing;
 mod top;
 mod vlan;
+mod walkthrough;
 mod xdp;
 
 use std::time::Duration;
@@ -72,6 +77,12 @@ impl Lab<()> {
             fabric,
         }
     }
+}
+
+/// Whether this is the older of the kernels, which is not asked as often.
+fn is_older_kernel() -> bool {
+    let names = nix::sys::utsname::uname().expect("a kernel has a name");
+    names.release().to_string_lossy().starts_with("6.1.")
 }
 
 const fn secs(seconds: u64) -> Duration {

@@ -122,6 +122,7 @@ fn metrics_say_what_lacp_has_come_to() {
 fn metrics_count_frames_as_flows_does() {
     let lab = Lab::dnsmasq(Connection::Eslag);
     lab.server.must("bond 1001 layer2+3 enp2s1 enp2s2");
+    lab.fabric.await_lacp();
     lab.server
         .run("ping -c 20 -i 0.02 10.0.1.1")
         .success("ping");

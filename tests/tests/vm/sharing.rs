@@ -20,8 +20,10 @@ fn mtu(server: &Host, link: &str) -> Value {
     server.ip_json(&format!("link show {link}"))[0]["mtu"].clone()
 }
 
-fn expect_failure(mut command: Running) {
+/// What a command says that fails.
+fn expect_failure(mut command: Running) -> String {
     assert!(!command.wait(secs(30)).success());
+    command.stderr()
 }
 
 /// A port that was down is up for the second VLAN, too, and stays so.
@@ -44,6 +46,21 @@ fn a_failing_vlan_leaves_the_port_to_the_other_one() {
     let port = lab.server.ip("-d -o link show enp2s1");
     assert!(port.contains("xdp"), "it is still counted: {port}");
     lab.server.namespace().must("ping -c 1 -W 2 10.0.2.1");
+}
+
+/// Two fail, one after the other: the port is as it was before either of them.
+#[test]
+fn two_failing_vlans_give_the_port_back_as_it_was() {
+    let lab = Lab::without_dhcp(Connection::Unbundled);
+    lab.server.ip("link set enp2s1 down");
+    let before = lab.server.snapshot();
+    let line = "vlan 1001 enp2s1 --mtu=9036 --timeout=2";
+    let first = in_vain(&lab.server, line, "enp2s1.1001");
+    let second = in_vain(&lab.server, "vlan 1002 enp2s1 --timeout=10", "enp2s1.1002");
+    expect_failure(first);
+    assert!(lab.server.has_link("enp2s1.1002"), "it still waits");
+    expect_failure(second);
+    lab.server.expect_unchanged(&before);
 }
 
 /// An MTU that a failing command has set does not stay.
@@ -78,17 +95,75 @@ fn a_failing_bond_stays_for_the_vlan_above_it() {
     let line = "bond 1001 layer2+3 enp2s1 enp2s2 --timeout=8";
     let bond = in_vain(&lab.server, line, "bond0.1001");
     assert_eq!(lab.server.must("vlan 1002 bond0"), "10.0.2.10/24\n");
-    let said = wait::poll(secs(30), || {
-        let said = bond.stderr();
-        said.contains("Failed to get IP address").then_some(said)
-    });
-    expect_failure(bond);
-    let said = said.expect("the bond has failed");
+    let said = expect_failure(bond);
+    assert!(said.contains("Failed to get IP address"), "{said}");
     assert!(said.contains("bond0 stays: bond0.1002 needs it"), "{said}");
     assert!(said.lines().count() <= 20, "{said}");
     assert!(!lab.server.has_link("bond0.1001"));
     assert_eq!(lab.server.ip_json("link show master bond0").len(), 2);
     lab.server.namespace().must("ping -c 1 -W 2 10.0.2.1");
+}
+
+/// And goes with it, when nobody leases that VLAN an address either.
+#[test]
+fn a_bond_that_stayed_goes_with_the_vlan_it_stayed_for() {
+    let lab = Lab::without_dhcp(Connection::Eslag);
+    let before = lab.server.snapshot();
+    let line = "bond 1001 layer2+3 enp2s1 enp2s2 --timeout=8";
+    let bond = in_vain(&lab.server, line, "bond0.1001");
+    let vlan = in_vain(&lab.server, "vlan 1002 bond0 --timeout=15", "bond0.1002");
+    let said = expect_failure(bond);
+    assert!(said.contains("bond0 stays: bond0.1002 needs it"), "{said}");
+    assert!(lab.server.has_link("bond0.1002"));
+    let said = expect_failure(vlan);
+    assert!(!said.contains("stays"), "{said}");
+    lab.server.expect_unchanged(&before);
+}
+
+/// So does a VLAN that another one is on, and its port stays up.
+#[test]
+fn a_failing_vlan_stays_for_the_one_on_it() {
+    let lab = Lab::without_dhcp(Connection::Unbundled);
+    lab.server.ip("link set enp2s1 down");
+    let before = lab.server.snapshot();
+    let line = "vlan 1001 enp2s1 --timeout=6";
+    let outer = in_vain(&lab.server, line, "enp2s1.1001");
+    let line = "vlan 100 enp2s1.1001 --timeout=12";
+    let inner = in_vain(&lab.server, line, "enp2s1.1001.100");
+    let said = expect_failure(outer);
+    let expected = "enp2s1.1001 stays: enp2s1.1001.100 needs it";
+    assert!(said.contains(expected), "{said}");
+    // Nor does one that fails beside it set the port down.
+    expect_failure(in_vain(
+        &lab.server,
+        "vlan 1002 enp2s1 --timeout=1",
+        "enp2s1.1002",
+    ));
+    let port = lab.server.ip("-d -o link show enp2s1");
+    assert!(port.contains(",UP") && port.contains("xdp"), "{port}");
+    expect_failure(inner);
+    lab.server.expect_unchanged(&before);
+}
+
+/// Both of a bond's links stay for a VLAN on the upper one.
+#[test]
+fn a_failing_bond_stays_for_a_vlan_on_its_vlan() {
+    let lab = Lab::without_dhcp(Connection::Eslag);
+    let before = lab.server.snapshot();
+    let line = "bond 1001 layer2+3 enp2s1 enp2s2 --timeout=8";
+    let bond = in_vain(&lab.server, line, "bond0.1001");
+    let line = "vlan 100 bond0.1001 --timeout=15";
+    let vlan = in_vain(&lab.server, line, "bond0.1001.100");
+    let said = expect_failure(bond);
+    for stays in [
+        "bond0 stays: bond0.1001 needs it",
+        "bond0.1001 stays: bond0.1001.100 needs it",
+    ] {
+        assert!(said.contains(stays), "{said}");
+    }
+    assert!(lab.server.has_link("bond0.1001.100"));
+    expect_failure(vlan);
+    lab.server.expect_unchanged(&before);
 }
 
 /// A default route of somebody else has the same metric as ours. Both stay.

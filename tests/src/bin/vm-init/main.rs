@@ -12,6 +12,7 @@
 mod bare;
 mod booted;
 mod ports;
+mod steady;
 
 use std::fs;
 use std::io::Write;
@@ -27,6 +28,9 @@ use nix::unistd::Pid;
 const PATH: &str = "/opt/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some(steady::HOLD) {
+        steady::hold();
+    }
     if let Err(error) = live() {
         // The kernel's log is the console, which the host shows when there is no verdict.
         let _ = fs::write("/dev/kmsg", format!("<0>vm-init: {error:#}\n"));
@@ -39,6 +43,10 @@ fn live() -> Result<()> {
     match std::process::id() {
         1 => bare::prepare()?,
         _ => booted::wait()?,
+    }
+    if let Err(error) = steady::start() {
+        // Tests run without it as well, but for what it is there for.
+        let _ = fs::write("/dev/kmsg", format!("<3>vm-init: steady: {error:#}\n"));
     }
     let mut report = ports::open("report")?;
     let mut job = job()?;

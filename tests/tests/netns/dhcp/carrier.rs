@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use hhnet_tests::dhcp::{Kind, Software};
 use hhnet_tests::fabric::{NIC, Segment};
 use hhnet_tests::host::Host;
-use hhnet_tests::monitor::Monitor;
+use hhnet_tests::monitor::{Event, Monitor};
 use hhnet_tests::wait::{self, PATIENCE};
 use hhnet_tests::wire::{Passage, Way, Wire};
 
-use super::{has, lease, leased, secs};
+use super::{assert_held_since, has, lease, leased, secs};
 
 fn has_carrier(server: &Host) -> bool {
     server.ip_json(&format!("link show {NIC}"))[0]["operstate"] == "UP"
@@ -61,7 +61,7 @@ fn keep_the_address_without_carrier(period: Duration) {
     assert!(has(&server, address));
     assert_eq!(monitor.losses(), []);
     assert_eq!(server.ip("route show"), routes);
-    assert_eq!(segment.wire().seen(Kind::Discover).len(), 1);
+    assert_held_since(segment.wire());
     server.namespace().must("ping -c 1 -W 2 10.0.1.1");
 }
 
@@ -73,6 +73,32 @@ fn half_a_second_without_carrier_costs_nothing() {
 #[test]
 fn three_seconds_without_carrier_cost_nothing() {
     keep_the_address_without_carrier(secs(3));
+}
+
+/// The MTU of the lease is set once: somebody may have set another one since.
+#[test]
+fn an_mtu_set_by_hand_outlives_a_carrier_that_was_gone() {
+    let segment = Segment::with_wire(4);
+    let mut subnet = Segment::subnet();
+    subnet.mtu = 1400;
+    let _dhcp = segment.fabric_dhcp(subnet);
+    let server = segment.server();
+    lease(&server);
+    let mtu = || server.ip_json(&format!("link show {NIC}"))[0]["mtu"].clone();
+    assert_eq!(mtu(), 1400);
+    server.ip(&format!("link set {NIC} mtu 1300"));
+    let monitor = Monitor::of(server.namespace());
+    interrupt(&segment, &server, secs(1));
+    let set = |event: &Event| matches!(event, Event::AddressSet(..));
+    wait::until("the lease is set again, twice", PATIENCE, || {
+        monitor.events().iter().filter(|event| set(event)).count() >= 2
+    });
+    assert_eq!(mtu(), 1300);
+    server.ip(&format!("link set {NIC} mtu 1500"));
+    interrupt(&segment, &server, secs(1));
+    wait::until("the lease's MTU in place of its own", PATIENCE, || {
+        mtu() == 1400
+    });
 }
 
 /// The cable is plugged into another network: its server refuses the address, and
@@ -101,16 +127,16 @@ fn a_cable_plugged_into_another_network_brings_another_address() {
 #[test]
 fn a_renewal_that_was_due_without_carrier_is_made_up_for() {
     let segment = Segment::with_wire(3);
-    let _daemon = segment.serve(Software::Isc, &Segment::pool().leased_for(8));
+    let _daemon = segment.serve(Software::Isc, &Segment::pool().leased_for(16));
     let server = segment.server();
     let address = lease(&server);
     let monitor = Monitor::of(server.namespace());
-    let back = interrupt(&segment, &server, secs(5));
+    let back = interrupt(&segment, &server, secs(9));
     wait::until("the lease is confirmed", secs(2), || {
         confirmation(segment.wire(), back).is_some()
     });
     wait::until("the new time is in force", secs(2), || {
-        server.valid_lft(NIC) >= 6
+        server.valid_lft(NIC) >= 14
     });
     assert!(has(&server, address));
     assert_eq!(monitor.losses(), []);

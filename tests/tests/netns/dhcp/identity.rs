@@ -85,6 +85,11 @@ fn a_server_may_acknowledge_at_once() {
     let _daemon = segment.serve(Software::Dnsmasq, &pool);
     let server = segment.server();
     assert_eq!(lease(&server), Segment::address(10));
-    let kinds: Vec<_> = segment.wire().passages().iter().map(|p| p.kind).collect();
-    assert_eq!(kinds, [Kind::Discover, Kind::Ack]);
+    let passages = segment.wire().passages();
+    let mut kinds: Vec<_> = passages.iter().map(|p| p.kind).collect();
+    // A question may be repeated on a busy machine, and is answered again.
+    kinds.dedup();
+    assert_eq!(kinds[..2], [Kind::Discover, Kind::Ack]);
+    let four = [Kind::Offer, Kind::Select];
+    assert!(!kinds.iter().any(|kind| four.contains(kind)), "{kinds:?}");
 }

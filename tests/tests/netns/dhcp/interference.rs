@@ -5,9 +5,11 @@ use std::time::Instant;
 
 use hhnet_tests::dhcp::{Answer, Kind, Software};
 use hhnet_tests::fabric::{NIC, Segment};
-use hhnet_tests::monitor::Monitor;
+use hhnet_tests::monitor::{Event, Monitor};
+use hhnet_tests::process::Running;
 use hhnet_tests::wait::{self, PATIENCE};
 use hhnet_tests::wire::Way;
+use serde_json::Value;
 
 use super::{agent, assert_between, has, lease, leased, secs, wait_for};
 
@@ -20,8 +22,8 @@ fn an_address_that_somebody_removes_comes_back() {
     let routes = server.ip("route show");
     for _ in 0..3 {
         server.ip(&format!("addr del {address}/24 dev {NIC}"));
-        wait::until("the address is back", secs(2), || has(&server, address));
-        wait::until("the routes are back", secs(2), || {
+        wait::until("the address is back", PATIENCE, || has(&server, address));
+        wait::until("the routes are back", PATIENCE, || {
             server.ip("route show") == routes
         });
     }
@@ -36,7 +38,7 @@ fn a_route_that_somebody_removes_comes_back() {
     let routes = server.ip("route show");
     for _ in 0..2 {
         server.ip("route del default");
-        wait::until("the routes are back", secs(2), || {
+        wait::until("the routes are back", PATIENCE, || {
             server.ip("route show") == routes
         });
     }
@@ -112,9 +114,71 @@ fn an_interface_that_is_flushed_and_set_down_is_left_alone_until_it_is_up() {
     );
     server.ip(&format!("link set {NIC} up"));
     wait::until("the address is back", secs(3), || has(&server, address));
-    wait::until("the default route is back", secs(1), || {
+    wait::until("the default route is back", secs(3), || {
         server.ip("route show").contains("default via 10.0.1.1")
     });
+}
+
+/// A lease is the interface's, whatever that is called: it is renewed, shown and given back
+/// under the new name, and so are the name servers that came with it.
+#[test]
+fn a_renamed_interface_keeps_its_lease() {
+    let segment = Segment::with_wire(4);
+    let pool = Segment::pool().renewed_after(2, 4);
+    let pool = pool.with(&["--dhcp-option=6,1.1.1.1"]);
+    let _daemon = segment.serve(Software::Dnsmasq, &pool);
+    let server = segment.server();
+    server.ip(&format!(
+        "link add link {NIC} name mac0 address 02:00:00:00:00:01 type macvlan mode private"
+    ));
+    let address = leased(&server.must("dhcp mac0"));
+    let monitor = Monitor::of(server.namespace());
+    server.namespace().ip_batch(
+        "link set mac0 down
+         link set mac0 name tenant0
+         link set tenant0 up",
+    );
+    let resolver = || server.namespace().read("/etc/resolv.conf");
+    wait::until("it is known by its new name", secs(3), || {
+        let status: Value = serde_json::from_str(&server.must("status --json")).expect("JSON");
+        let [interface, port] = ["interfaces", "ports"].map(|list| &status[list][0]);
+        interface["name"] == "tenant0"
+            && interface["dhcp"]["state"] == "BOUND"
+            && port["received"]["name"] == "tenant0"
+            && resolver().is_some_and(|text| text.contains("hhnet: begin tenant0\nnameserver 1"))
+    });
+    let renewals = segment.wire().seen(Kind::Renew).len();
+    wait_for(segment.wire(), Kind::Renew, renewals + 2);
+    let lost = |event: &Event| *event == Event::AddressGone(address);
+    assert!(!monitor.losses().iter().any(lost), "{:?}", monitor.losses());
+    server.must("cleanup");
+    assert_eq!(server.addresses("tenant0"), [""; 0]);
+    assert!(resolver().is_some_and(|text| !text.contains("hhnet")));
+    server.ip("link del tenant0");
+}
+
+/// A command that waits gives up what it began, whatever that is called by then.
+#[test]
+fn a_renamed_interface_is_given_up() {
+    let segment = Segment::new();
+    let server = segment.server();
+    server.ip(&format!(
+        "link add link {NIC} name mac0 address 02:00:00:00:00:01 type macvlan mode private"
+    ));
+    let mut command = Running::start(&mut server.hhnet_command("dhcp mac0 --timeout=3"));
+    wait::until("it waits", PATIENCE, || {
+        server.must("status").contains("SELECTING")
+    });
+    server.namespace().ip_batch(
+        "link set mac0 down
+         link set mac0 name tenant0
+         link set tenant0 up",
+    );
+    assert!(!command.wait(PATIENCE).success());
+    wait::until("the agent has nothing to stay for", PATIENCE, || {
+        server.hhnet_processes().is_empty()
+    });
+    server.ip("link del tenant0");
 }
 
 /// The session of an interface ends with it; the agent and its other lease go on.

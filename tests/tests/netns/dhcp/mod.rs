@@ -52,6 +52,17 @@ const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// The lease was acquired once, and only held since.
+#[track_caller]
+fn assert_held_since(wire: &Wire) {
+    let granted = wire.seen(Kind::Ack)[0].at;
+    for kind in [Kind::Discover, Kind::Select] {
+        let mut anew = wire.seen(kind);
+        anew.retain(|passage| passage.at > granted);
+        assert!(anew.is_empty(), "asked anew: {anew:?}");
+    }
+}
+
 /// Leases an address on the server's interface, which has to succeed.
 #[track_caller]
 fn lease(server: &Host) -> Ipv4Addr {

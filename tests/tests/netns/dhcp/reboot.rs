@@ -43,10 +43,12 @@ fn a_killed_agent_is_followed_by_one_with_the_same_address(software: Software) {
     assert!(has(&server, address), "the kernel keeps it");
 
     let monitor = Monitor::of(server.namespace());
+    let acks = segment.wire().seen(Kind::Ack).len();
     start_another(&server);
     wait::until("the lease is confirmed", PATIENCE, || {
-        !segment.wire().seen(Kind::Ack).is_empty() && server.valid_lft(NIC) >= 118
+        segment.wire().seen(Kind::Ack).len() > acks && monitor.times_set(address) >= 1
     });
+    assert!(server.valid_lft(NIC) >= 118, "{}", server.valid_lft(NIC));
     assert!(has(&server, address));
     let requests = segment.wire().seen(Kind::Reboot);
     let [request] = &requests[..] else {

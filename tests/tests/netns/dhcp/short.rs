@@ -11,7 +11,7 @@ use hhnet_tests::monitor::Monitor;
 use hhnet_tests::wait::{self, PATIENCE};
 use hhnet_tests::wire::{Fate, Frame, Way, Wire};
 
-use super::{assert_between, secs};
+use super::{assert_between, assert_held_since, secs};
 
 /// As ISC's server plays it: no address in ciaddr (at byte 12) means ten seconds.
 const ISC_L3: [&str; 2] = [
@@ -124,7 +124,7 @@ fn assert_held(segment: &Segment) {
     assert!(after >= secs(4), "renewed after {after:?}, unseen by tests");
     let late = granted.elapsed().as_secs_f64();
     assert!(late < 10.5, "the long lease came after {late:.2} s");
-    assert_eq!(wire.seen(Kind::Discover).len(), 1);
+    assert_held_since(wire);
 }
 
 fn first_extension(wire: &Wire) -> Option<Instant> {

@@ -3,6 +3,7 @@
 //! reports, and where they come from.
 
 use hhnet_tests::dhcp::Daemon;
+use hhnet_tests::harness::Pings;
 use hhnet_tests::host::Host;
 use hhnet_tests::wait::{self, PATIENCE};
 use serde_json::Value;
@@ -15,17 +16,12 @@ const PINGS: u64 = 200;
 
 /// Pings the gateway, and returns how many duplicates ping has seen.
 fn ping(server: &Host) -> u64 {
-    let line = format!("ping -q -c {PINGS} -i 0.01 -W 5 10.0.1.1");
+    let line = format!("ping -c {PINGS} -i 0.01 -W 5 10.0.1.1");
     let output = server.run(&line).stdout;
-    let (_, counts) = output
-        .split_once(&format!("{PINGS} packets transmitted, {PINGS} received"))
-        .unwrap_or_else(|| panic!("ping: {output}"));
-    // ", +53 duplicates, 0% packet loss, time 2200ms"
-    let duplicates = counts.strip_prefix(", +").and_then(|rest| {
-        let (number, _) = rest.split_once(" duplicates")?;
-        number.parse().ok()
-    });
-    duplicates.unwrap_or(0)
+    let pings = Pings::parse(&output).unwrap_or_else(|| panic!("ping: {output}"));
+    assert_eq!(u64::from(pings.sent), PINGS);
+    assert!(pings.all_but_last_answered(), "{output}");
+    pings.duplicates as u64
 }
 
 fn dups(server: &Host) -> Value {
@@ -175,4 +171,29 @@ fn copies_that_bonding_drops_are_counted_apart() {
     assert_eq!(number(&report, "strong_other_member"), 0, "{report}");
     explained(&report, "bonding");
     explained(&report, "it drops one of the two");
+}
+
+/// `hhnet check` has seen the copies itself, and is told by the agent where they came.
+#[test]
+fn a_check_tells_by_which_members_copies_came() {
+    let lab = bonded();
+    let leaf = leaf_of_pings(&lab.server);
+    send_copies_to(&lab, 1 - leaf);
+    let text = lab.server.must("check 10.0.1.1 --seconds=0 --json");
+    let report: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    let pings = &report["pairs"][0]["pings"];
+    assert_eq!(pings["received"], 5, "{report}");
+    assert_eq!(pings["duplicates"], 5, "{report}");
+    let copies = &pings["copies"];
+    assert_eq!(copies["other_member"], 5, "{report}");
+    assert_eq!(copies["same_member"], 0, "{report}");
+    assert_eq!(
+        copies["members"],
+        serde_json::json!(super::PORTS),
+        "{report}"
+    );
+    let text = lab.server.must("check 10.0.1.1 --seconds=0 --pings=2");
+    let told = "  duplicates  2: 2 of 2 echo replies from 10.0.1.1 arrived twice";
+    assert!(text.contains(told), "{text}");
+    assert!(text.contains("both switches forwarded them"), "{text}");
 }

@@ -21,8 +21,7 @@ use crate::{Lab, secs};
 
 const PORTS: [&str; 2] = ["enp2s1", "enp2s2"];
 
-/// A server with a bond and an address, and leaves that pass all it is sent:
-/// they may open their ports a moment after the server does.
+/// A server with a bond and an address, and leaves that pass all it is sent.
 fn bonded() -> Lab<Daemon> {
     bonded_with("layer2+3")
 }
@@ -32,9 +31,7 @@ fn bonded_with(policy_and_flags: &str) -> Lab<Daemon> {
     let lab = Lab::dnsmasq(Connection::Eslag);
     let bond = format!("bond 1001 {policy_and_flags} enp2s1 enp2s2");
     assert_eq!(lab.server.must(&bond), "10.0.1.10/24\n");
-    for (leaf, nic) in lab.fabric.leaves.iter().zip([1, 2]) {
-        leaf.wait_until_aggregated(1, nic);
-    }
+    lab.fabric.await_lacp();
     lab
 }
 
@@ -312,6 +309,7 @@ fn generic_programs_count_as_well() {
         .must("bond 1001 layer2+3 enp2s1 enp2s2 --xdp=generic");
     let ports = lab.server.ip("-d -o link show master bond0");
     assert_eq!(ports.matches("xdpgeneric").count(), 2, "{ports}");
+    lab.fabric.await_lacp();
     lab.server.namespace().must("ping -c 5 -i 0.1 10.0.1.1");
     let wanted = [("icmp_type", 0.into()), ("source", "10.0.1.1".into())];
     assert_eq!(packets(&flows(&report(&lab.server), &wanted)), 5);

@@ -127,16 +127,23 @@ fn is_hidden(policy: &str, flow: &Value, all: &[Value]) -> bool {
     }
 }
 
+/// When a report was made, in milliseconds.
+fn at(report: &Value) -> u64 {
+    report["at_ms"].as_u64().expect("a time")
+}
+
 /// Each flow that tells enough is where hhnet expects it.
 fn follows(policy: &str) {
     let lab = wide(policy);
+    let began = at(&report(&lab.server));
     talk(&lab);
     let report = report(&lab.server);
     let ours = ["10.0.1.10", "2001:db8:1::10", "172.31.0.10"];
     let sent = flows_going("out", &report, &[]);
     let of_ours = |flow: &&Value| ours.map(Value::from).contains(&flow["source"]);
-    // What was sent before the test began, while members came, is not compared.
-    let recent = |flow: &&Value| flow["idle_ms"].as_u64() < Some(4_000);
+    // What was sent before that, while members came, is not compared.
+    let since = at(&report) - began;
+    let recent = |flow: &&Value| flow["idle_ms"].as_u64() <= Some(since);
     let sent: Vec<_> = sent
         .iter()
         .filter(of_ours)

@@ -95,6 +95,7 @@ fn a_refused_program_is_replaced_by_a_classifier() {
     );
     let other = status(&lab.server, "enp2s2");
     assert!(other.contains("XDP native"), "{other}");
+    lab.fabric.await_lacp();
     ping(&lab.server, 5);
     let (requests, replies) = echoes(&report(&lab.server));
     assert_eq!((packets(&requests), packets(&replies)), (5, 5));
@@ -208,6 +209,7 @@ fn somebody_elses_clsact_stays() {
     let before = classifiers(&lab.server);
     for killed in [false, true] {
         lab.server.must("bond 1001 layer2+3 enp2s1 enp2s2 --xdp=tc");
+        lab.fabric.await_lacp();
         ping(&lab.server, 5);
         let (requests, replies) = echoes(&report(&lab.server));
         assert_eq!((packets(&requests), packets(&replies)), (5, 5));
