@@ -12,7 +12,7 @@ const STEPS: [&str; 6] = [
     "fmt --all --check",
     "fmt --manifest-path fuzz/Cargo.toml --check",
     // These tests need root to run, and therefore are no part of "all".
-    "clippy --workspace --all-targets --test xdp_testrun --test tc_testrun --test dups_testrun --test slots_testrun --locked -- -D warnings",
+    "clippy --workspace --all-targets --test xdp_testrun --test tc_testrun --test dups_testrun --test slots_testrun --test datapath_testrun --locked -- -D warnings",
     "test --locked",
     "test --locked --package hhnet-bench",
     "deny --offline check licenses bans sources",

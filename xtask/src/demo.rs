@@ -11,29 +11,50 @@ use crate::setup::kernel::Kernel;
 use crate::vm::{self, Job, System};
 use crate::workspace::Workspace;
 
-/// Plays the story; with `keep`, leaves a shell in the lab until its user exits.
-/// Returns the lab's exit status.
-pub(crate) fn run(workspace: &Workspace, keep: bool) -> Result<i32> {
+/// What is played.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Play {
+    /// A server and a pair of leaves.
+    Demo,
+    /// The same, and then a shell in the lab until its user exits.
+    DemoAndShell,
+    /// All of VLAB's default topology.
+    Walkthrough,
+    /// The same as a page of documentation.
+    WalkthroughPage,
+}
+
+impl Play {
+    fn command(self) -> &'static [&'static str] {
+        match self {
+            Self::Demo => &["lab"],
+            Self::DemoAndShell => &["lab", "--keep"],
+            Self::Walkthrough => &["lab", "--walkthrough"],
+            Self::WalkthroughPage => &["lab", "--walkthrough", "--markdown"],
+        }
+    }
+}
+
+/// Plays it, and returns the lab's exit status.
+pub(crate) fn run(workspace: &Workspace, play: Play) -> Result<i32> {
+    let keep = play == Play::DemoAndShell;
     let has_terminal = stdin().is_terminal() && stdout().is_terminal();
     ensure!(
         !keep || has_terminal,
         "--keep leaves a shell, which needs a terminal"
     );
-    let payload = Payload::build(workspace)?;
-    let (command, timeout) = if keep {
-        (
-            vec!["lab".to_owned(), "--keep".to_owned()],
-            Duration::from_secs(24 * 60 * 60),
-        )
-    } else {
-        (vec!["lab".to_owned()], Duration::from_secs(10 * 60))
-    };
+    let mut payload = Payload::build(workspace)?;
+    if matches!(play, Play::Walkthrough | Play::WalkthroughPage) {
+        payload = payload.with_relay(workspace)?;
+    }
+    let minutes = if keep { 24 * 60 } else { 10 };
+    let command = play.command().iter().map(|word| (*word).to_owned());
     let job = Job {
         system: System::Bare(Kernel::V6_12),
         payload: &payload,
-        command,
+        command: command.collect(),
         interactive: keep,
-        timeout,
+        timeout: Duration::from_secs(minutes * 60),
     };
     Ok(vm::run(workspace, &job)?.status)
 }

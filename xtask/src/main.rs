@@ -9,7 +9,9 @@ mod fuzz;
 mod payload;
 mod process;
 mod progress;
+mod sanitize;
 mod setup;
+mod soak;
 mod summary;
 mod test;
 mod vm;
@@ -22,9 +24,11 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use bench::Benchmark;
+use demo::Play;
 use payload::Payload;
 use setup::Needs;
 use setup::kernel::Kernel;
+use soak::Soak;
 use test::{Rung, Selection};
 use vm::{Release, System};
 use workspace::Workspace;
@@ -44,6 +48,12 @@ enum Task {
         /// Leave a shell in the lab
         #[arg(long)]
         keep: bool,
+        /// Play the story of VLAB's documentation instead, in all of its topology
+        #[arg(long, conflicts_with = "keep")]
+        walkthrough: bool,
+        /// Print it as docs/walkthrough.md has it
+        #[arg(long, requires = "walkthrough")]
+        markdown: bool,
     },
     /// Run the tests
     Test {
@@ -73,6 +83,13 @@ enum Task {
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
         seconds: u32,
     },
+    /// Do for long what the tests do shortly
+    Soak {
+        #[command(subcommand)]
+        soak: Soak,
+    },
+    /// Run the tests of unsafe code under the address sanitizer
+    Sanitize,
     /// Check formatting, lints, unit tests and dependencies
     Check,
     /// Build hhnet as one static file, its manual and a Debian package, in target/dist
@@ -102,10 +119,11 @@ enum Task {
 impl Task {
     fn needs(&self) -> Needs {
         match self {
-            Self::Check | Self::Dist | Self::Fuzz { .. } => Needs::Build,
+            Self::Check | Self::Dist | Self::Fuzz { .. } | Self::Sanitize => Needs::Build,
             Self::Test { rungs, .. } if rungs[..] == [Rung::Unit] => Needs::Build,
             Self::Test { .. }
             | Self::Bench { .. }
+            | Self::Soak { .. }
             | Self::Demo { .. }
             | Self::Vm { .. }
             | Self::Setup => Needs::Lab,
@@ -125,7 +143,19 @@ fn run(task: Task) -> Result<ExitCode> {
     let workspace = Workspace::locate()?;
     setup::provision(&workspace, task.needs())?;
     match task {
-        Task::Demo { keep } => Ok(exit_code(demo::run(&workspace, keep)?)),
+        Task::Demo {
+            keep,
+            walkthrough,
+            markdown,
+        } => {
+            let play = match (keep, walkthrough, markdown) {
+                (true, ..) => Play::DemoAndShell,
+                (_, true, true) => Play::WalkthroughPage,
+                (_, true, false) => Play::Walkthrough,
+                _ => Play::Demo,
+            };
+            Ok(exit_code(demo::run(&workspace, play)?))
+        }
         Task::Test {
             rungs,
             kernel,
@@ -152,6 +182,11 @@ fn run(task: Task) -> Result<ExitCode> {
         }
         Task::Bench { benchmark } => {
             bench::run(&workspace, benchmark)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Soak { soak } => Ok(verdict(soak::run(&workspace, soak)?)),
+        Task::Sanitize => {
+            sanitize::run(&workspace)?;
             Ok(ExitCode::SUCCESS)
         }
         Task::Check => {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use cargo_metadata::Message;
 
 use crate::workspace::{STATIC_TARGET, Workspace};
-use crate::{dist, process};
+use crate::{dist, process, setup};
 
 /// The package of the black-box tests, the fabric and the guest's init.
 const PACKAGE: [&str; 2] = ["--package", "hhnet-tests"];
@@ -44,11 +44,31 @@ impl Payload {
         self
     }
 
+    /// Adds what the routers of VLAB's topology relay DHCP by.
+    pub(crate) fn with_relay(self, workspace: &Workspace) -> Result<Self> {
+        const RELAY: &str = "usr/sbin/dhcrelay";
+        let relay = servers(workspace)?.join(RELAY);
+        Ok(self.with_copy(&format!("{SERVERS_IN_GUEST}/{RELAY}"), relay))
+    }
+
+    /// Adds all DHCP servers, and the relay.
+    pub(crate) fn with_servers(self, workspace: &Workspace) -> Result<Self> {
+        Ok(self.with_copy(SERVERS_IN_GUEST, servers(workspace)?))
+    }
+
     /// Adds a file or a directory, at a path in the guest.
     pub(crate) fn with_copy(mut self, path: &str, from: PathBuf) -> Self {
         self.copies.push((path.to_owned(), from));
         self
     }
+}
+
+/// Where the guest has the DHCP servers; its fixtures look there.
+const SERVERS_IN_GUEST: &str = "opt/servers";
+
+fn servers(workspace: &Workspace) -> Result<PathBuf> {
+    let _lock = setup::lock(workspace)?;
+    setup::servers::SERVERS.provide(workspace)
 }
 
 /// Builds hhnet as tests want it that kill it at its steps.

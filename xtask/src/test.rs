@@ -11,26 +11,37 @@ use clap::ValueEnum;
 use crate::payload::{self, Payload};
 use crate::progress::{answer, failure, note};
 use crate::setup::kernel::Kernel;
+use crate::soak::Variable;
 use crate::summary::Summary;
 use crate::vm::{self, Job, Release, System};
 use crate::workspace::Workspace;
-use crate::{dist, process, setup};
+use crate::{dist, process, setup, soak};
 
-/// What a hanging rung is given, per kernel.
-const TIMEOUT: Duration = Duration::from_secs(20 * 60);
+/// What a hanging rung is given, per kernel: twice what the longest one takes.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(40 * 60);
 
 /// The same, where one test comes after the other on a machine with a whole system.
-const HOST_TIMEOUT: Duration = Duration::from_secs(40 * 60);
+const HOST_TIMEOUT: Duration = Duration::from_secs(50 * 60);
 
 /// Most of a DHCP test is waiting for a lease to run out, so that many of them share
 /// a processor.
 const NETNS_THREADS: &str = "8";
 
-/// Where the guest has the DHCP servers; its fixtures look there.
-const SERVERS_IN_GUEST: &str = "opt/servers";
-
 /// Where the guest has the Debian package, for the tests that install it.
 const PACKAGE_IN_GUEST: &str = "opt/hhnet.deb";
+
+/// The harnesses that have the machine for themselves, and measure.
+const SCALE: &str = "scale";
+pub(crate) const SOAK: &str = "soak";
+
+/// Tests of hhnet's that load eBPF programs, and are no part of plain `cargo test`.
+pub(crate) const PROGRAM_TESTS: [&str; 5] = [
+    "xdp_testrun",
+    "tc_testrun",
+    "dups_testrun",
+    "slots_testrun",
+    "datapath_testrun",
+];
 
 /// Kinds of tests by what they need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -68,16 +79,26 @@ pub(crate) fn run(workspace: &Workspace, selection: &Selection) -> Result<bool> 
                     programs(workspace, selection.filter)
                 });
                 report.add("netns, verbs", || {
-                    netns(workspace, "netns", selection.filter)
+                    netns(workspace, "netns", &[], selection.filter)
                 });
                 report.add("netns, a thousand leases", || {
-                    netns(workspace, "scale", selection.filter)
+                    netns(workspace, SCALE, &[], selection.filter)
+                });
+                report.add("netns, again and again", || {
+                    soak::here(workspace, &[], selection.filter)
                 });
             }
             Rung::Vm => {
                 for &kernel in selection.kernels {
                     let name = format!("vm on Linux {}", kernel.name());
                     report.add(&name, || vm(workspace, kernel, selection.filter));
+                }
+                // Of more kernels the others would say the same.
+                if let Some(&kernel) = selection.kernels.first() {
+                    let name = format!("vm on Linux {}, again and again", kernel.name());
+                    report.add(&name, || {
+                        soak::in_vm(workspace, kernel, &[], selection.filter)
+                    });
                 }
             }
             Rung::Host => {
@@ -140,7 +161,12 @@ fn unit(workspace: &Workspace, filter: &[String]) -> Result<Summary> {
 }
 
 /// hhnet's verbs, from outside, by one of the harnesses that need this kernel alone.
-fn netns(workspace: &Workspace, target: &str, filter: &[String]) -> Result<Summary> {
+pub(crate) fn netns(
+    workspace: &Workspace,
+    target: &str,
+    variables: &[Variable],
+    filter: &[String],
+) -> Result<Summary> {
     ensure_root()?;
     let hhnet = dist::build(workspace)?;
     let (servers, kea, prometheus) = {
@@ -162,7 +188,8 @@ fn netns(workspace: &Workspace, target: &str, filter: &[String]) -> Result<Summa
         .env("HHNET_DHCP_SERVERS", servers)
         .env("HHNET_KEA", kea);
     timeout.env("HHNET_PROMETHEUS", prometheus);
-    if target == "scale" {
+    timeout.envs(variables.iter().map(|(name, value)| (name, value)));
+    if [SCALE, SOAK].contains(&target) {
         // It measures, and says what.
         timeout.env("RUST_TEST_NOCAPTURE", "1");
     }
@@ -180,7 +207,7 @@ fn programs(workspace: &Workspace, filter: &[String]) -> Result<Summary> {
     let mut cargo = workspace.cargo();
     // Not by `--package`, which would choose other features and build everything anew.
     cargo.args(["test", "--no-fail-fast"]);
-    for target in ["xdp_testrun", "tc_testrun", "dups_testrun", "slots_testrun"] {
+    for target in PROGRAM_TESTS {
         cargo.args(["--test", target]);
     }
     cargo.arg("--");
@@ -197,7 +224,9 @@ fn ensure_root() -> Result<()> {
 /// Bonds and VLANs between namespaces.
 fn vm(workspace: &Workspace, kernel: Kernel, filter: &[String]) -> Result<Summary> {
     let payload = with_harness(workspace, "vm")?;
-    let payload = payload.with("hhnet-fault", payload::fault_program(workspace)?);
+    let payload = payload
+        .with_relay(workspace)?
+        .with("hhnet-fault", payload::fault_program(workspace)?);
     in_vm(
         workspace,
         System::Bare(kernel),
@@ -210,13 +239,10 @@ fn vm(workspace: &Workspace, kernel: Kernel, filter: &[String]) -> Result<Summar
 /// What the fabric's own tests do with a server, whose only one is the machine itself:
 /// one test after the other.
 fn host(workspace: &Workspace, release: Release, filter: &[String]) -> Result<Summary> {
-    let servers = {
-        let _lock = setup::lock(workspace)?;
-        setup::servers::SERVERS.provide(workspace)?
-    };
     let package = dist::package(workspace)?;
     let payload = with_harness(workspace, "host")?
-        .with_copy(SERVERS_IN_GUEST, servers)
+        .with("hhnet-fault", payload::fault_program(workspace)?)
+        .with_servers(workspace)?
         .with_copy(PACKAGE_IN_GUEST, package);
     let one_by_one = [&["--test-threads=1".to_owned()], filter].concat();
     in_vm(

@@ -73,6 +73,11 @@ impl Workspace {
         self.target.join("fuzz")
     }
 
+    /// That of tests under a sanitizer, likewise.
+    pub(crate) fn sanitize_target(&self) -> PathBuf {
+        self.target.join("sanitize")
+    }
+
     /// What `cargo xtask dist` makes.
     pub(crate) fn dist(&self) -> PathBuf {
         self.target.join("dist")

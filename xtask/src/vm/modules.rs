@@ -21,7 +21,7 @@ const MODULES: &[&str] = &[
     "virtio_pci", "virtio_console",
     "8021q", "af_packet", "bonding", "bridge", "dummy", "ifb", "ipvlan", "macvlan", "team", "tun", "veth", "vrf", "vxlan",
     "act_gact", "act_mirred", "cls_bpf", "cls_flower", "cls_matchall", "cls_u32", "sch_ingress", "sch_netem", "sch_tbf",
-    "nf_tables", "nft_compat", "nft_ct", "nft_limit",
+    "nf_tables", "nft_chain_nat", "nft_compat", "nft_ct", "nft_limit", "nft_nat",
 ];
 
 /// More of them for a machine with systemd and NICs: what udev finds a driver for, and

@@ -6,7 +6,8 @@
 //! command either "output" or, when interactive, the terminal hvc0.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
+use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -32,7 +33,7 @@ const KERNEL_ARGUMENTS: &str = "console=ttyS0 quiet panic=-1 mitigations=off nok
 const MACHINE: &str = "-M pc -smp 2 -nodefaults -no-user-config -display none -no-reboot";
 
 /// What the guest may take to power off once it has reported.
-const POWER_OFF: Duration = Duration::from_secs(10);
+const POWER_OFF: Duration = Duration::from_secs(60);
 
 /// A running QEMU, killed when dropped.
 struct Guest {
@@ -100,11 +101,18 @@ pub(super) fn run(files: &Files, accel: Accel, job: &Job) -> Result<Outcome> {
     // From here on only QEMU holds the guest's ends, so that its death ends the streams.
     drop((report_guest, output_guest));
 
-    let relay = thread::spawn(move || progress::relay(output));
-    let status = verdict(report, started, deadline)?;
-    wait_for_power_off(&mut guest.qemu)?;
+    let reports = report.try_clone().context("sharing a socket")?;
+    // The guest would wait for ever for somebody to take what it says.
+    let unheard = move |_: &io::Error| drop(reports.shutdown(Shutdown::Both));
+    let relay = thread::spawn(move || progress::relay(output).inspect_err(unheard));
+    let verdict = verdict(report, started, deadline);
+    if verdict.is_ok() {
+        wait_for_power_off(&mut guest.qemu)?;
+    }
+    drop(guest);
     let output = relay.join().expect("relaying bytes does not panic");
-    let output = output.context("reading the VM's output")?;
+    let output = output.context("passing the VM's output on")?;
+    let status = verdict?;
     Ok(Outcome { status, output })
 }
 

@@ -20,7 +20,7 @@ const TOOLS: &[&str] = &[
     "printf", "ps", "pwd", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "setpriv", "setsid", "sleep", "sort", "stat",
     "stty", "sync", "tail", "tee", "test", "timeout", "top", "touch", "tr", "true", "uname", "uniq", "wc", "xargs",
     // the network and the kernel
-    "bridge", "dmesg", "dnsmasq", "ethtool", "ip", "kmod", "mount", "nsenter", "ping", "ss", "strace", "sysctl", "tc",
+    "bridge", "dmesg", "dnsmasq", "ethtool", "ip", "kmod", "mount", "nft", "nsenter", "ping", "ss", "strace", "sysctl", "tc",
     "tcpdump", "umount", "unshare",
     // who looks at a screen
     "tmux",
