@@ -19,8 +19,8 @@ use crate::cli::Source;
 /// (`timeout 5 curl --connect-timeout 3`).
 const CONNECT: Duration = Duration::from_secs(3);
 const ALL: Duration = Duration::from_secs(5);
-/// So much of the content is read.
-const ENOUGH: u64 = 1 << 20;
+/// So much of the content is read, or a little more.
+pub(super) const ENOUGH: u64 = 1 << 20;
 
 /// Asks for a page.
 pub(super) async fn fetch(from: Option<&Source>, url: &Url) -> Fetch {

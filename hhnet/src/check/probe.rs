@@ -50,8 +50,9 @@ pub(super) fn ping(socket: &mut Icmp, count: u16) -> Result<Pings, Problem> {
     for sequence in 1..=count {
         tally.sent(began.elapsed());
         match socket.send(sequence, IP_HEADER + SMALL) {
+            Ok(()) => {}
             Err(problem) if sequence == 1 => return Err(problem),
-            Ok(()) | Err(_) => {}
+            Err(problem) => tally.not_sent(problem.text),
         }
         let next = began + INTERVAL * sequence.into();
         if sequence < count {

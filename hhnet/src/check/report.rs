@@ -90,6 +90,9 @@ pub struct Pings {
     pub ttl: Option<u8>,
     /// ICMP errors that came back instead.
     pub errors: Vec<IcmpError>,
+    /// Why this server did not even send one of them, the last one of these.
+    #[serde(default)]
+    pub unsent: Option<String>,
     /// How the duplicates came; none where no agent has counted them.
     pub copies: Option<Copies>,
 }

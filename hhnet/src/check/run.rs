@@ -48,17 +48,25 @@ pub fn run(check: &Check, tell: Tell<'_>) -> io::Result<Report> {
         .enable_all()
         .build()?;
     let mut ways = ways(check);
+    let all = ways.len();
+    let place = |number: usize| match all {
+        1 => String::new(),
+        _ => format!(" ({number} of {all})"),
+    };
+    let done = AtomicUsize::new(0);
     ways = at_once(ways, |way| {
         let way = try_out(check, way);
-        tell(&pinged(&way.pair));
+        let number = done.fetch_add(1, Ordering::Relaxed) + 1;
+        if let Some(found) = found(&way.pair) {
+            tell(&format!("{found}{}", place(number)));
+        }
         way
     });
     attribute(&mut ways);
     if let Some(wanted) = throughput::wanted(check) {
-        let all = ways.len();
         for (number, way) in (1..).zip(&mut ways) {
             let name = name(&way.pair);
-            let tell = |what: &str| tell(&format!("{name}: {what} ({number} of {all})"));
+            let tell = |what: &str| tell(&format!("{name}: {what}{}", place(number)));
             let measured = throughput::measure(&wanted, &way.pair, way.from, &tell);
             way.pair.throughput = runtime.block_on(measured);
         }
@@ -238,11 +246,11 @@ fn name(pair: &Pair) -> String {
     verdict::way(pair.from.as_deref(), &pair.to)
 }
 
-/// What to tell of a pair that was tried.
-fn pinged(pair: &Pair) -> String {
+/// What to tell of a pair that was tried; nothing where that is yet to come.
+fn found(pair: &Pair) -> Option<String> {
     let name = name(pair);
     if let Some(problem) = &pair.problem {
-        return format!("{name}: {}", problem.text);
+        return Some(format!("{name}: {}", problem.text));
     }
     let mut parts = Vec::new();
     if let Some(pings) = &pair.pings {
@@ -259,5 +267,5 @@ fn pinged(pair: &Pair) -> String {
         (_, 0) => {}
         (open, all) => parts.push(format!("{open} of {} open", words::count(all, "port"))),
     }
-    format!("{name}: {}", parts.join(", "))
+    (!parts.is_empty()).then(|| format!("{name}: {}", parts.join(", ")))
 }

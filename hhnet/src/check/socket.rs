@@ -32,7 +32,7 @@ use crate::{
 
 /// The largest IPv4 packet.
 const BUFFER: usize = 1 << 16;
-/// Packets that are read in one go: a storm of them must not keep us from the clock.
+/// Packets, or errors, that are read in one go: a storm must not keep us from the clock.
 const AT_ONCE: usize = 256;
 /// Errors that may wait in front of a packet, as the kernel reports each instead of
 /// sending it.
@@ -211,7 +211,9 @@ impl Icmp {
     /// interface.
     fn read_errors(&mut self) -> (usize, bool) {
         let (mut number, mut is_too_large) = (0, false);
-        while let Some((error, packet)) = self.next_error() {
+        while number < AT_ONCE
+            && let Some((error, packet)) = self.next_error()
+        {
             number += 1;
             // It quotes nothing of a packet that was never made.
             let is_local = error.from.is_none();

@@ -17,6 +17,7 @@ pub(super) struct Tally {
     pings: Vec<Ping>,
     ttl: Option<u8>,
     errors: Vec<IcmpError>,
+    unsent: Option<String>,
 }
 
 #[derive(Debug)]
@@ -36,6 +37,7 @@ impl Tally {
             pings: Vec::new(),
             ttl: None,
             errors: Vec::new(),
+            unsent: None,
         }
     }
 
@@ -46,6 +48,11 @@ impl Tally {
             answered: None,
             copies: 0,
         });
+    }
+
+    /// It was not, for this reason.
+    pub(super) fn not_sent(&mut self, reason: String) {
+        self.unsent = Some(reason);
     }
 
     /// The ping of this number is answered, for the first time or again.
@@ -101,6 +108,7 @@ impl Tally {
             rtt: self.rtt(),
             ttl: self.ttl,
             errors: self.errors,
+            unsent: self.unsent,
             copies: None,
         }
     }

@@ -258,6 +258,40 @@ fn throughput_has_a_minimum_and_has_to_be_measured_where_it_was_asked_for() {
     }
 }
 
+/// Of many a reason is told once, not for each of them.
+#[test]
+fn throughput_that_nobody_asked_for_is_missed_in_a_line() {
+    let to = |to: &str, throughput| Pair {
+        to: to.into(),
+        throughput: Some(throughput),
+        ..pair()
+    };
+    let pairs = vec![
+        to("a", unmeasured(false)),
+        to("b", measured(9000.0)),
+        to("c", unmeasured(false)),
+    ];
+    let text = Report::new(pairs, vec![]).text();
+    let lines = "\
+throughput was not measured on 2 of 3 paths: iperf3 is not installed on this server
+Good: 3 paths.
+";
+    assert!(text.ends_with(lines), "{text}");
+}
+
+#[test]
+fn pings_that_were_not_even_sent_say_why() {
+    let mut pings = answered(2, &[3]);
+    pings.unsent = Some("this server has no route to 10.0.5.10".into());
+    let pair = Pair {
+        pings: Some(pings),
+        ..pair()
+    };
+    let report = Report::new(vec![pair], vec![]);
+    let why = "1 of 3 pings lost (icmp_seq 3): this server has no route to 10.0.5.10";
+    assert_eq!(report.pairs[0].failures, [why]);
+}
+
 fn page(status: Option<u16>, problem: Option<&str>) -> Fetch {
     Fetch {
         url: "http://server-2/".into(),
@@ -402,7 +436,7 @@ fn json_has_these_names() {
         ),
         (
             &pair["pings"],
-            "copies duplicates errors lost received rtt sent ttl",
+            "copies duplicates errors lost received rtt sent ttl unsent",
         ),
         (&pair["pings"]["rtt"], "avg_us max_us min_us"),
         (

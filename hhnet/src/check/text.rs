@@ -4,7 +4,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Fetch, Pair, PathMtu, Pings, Port, Report, Rtt, Throughput, matrix, verdict, words};
+use super::{
+    Fetch, Pair, PathMtu, Pings, Port, Report, Rtt, Throughput, fetch, matrix, verdict, words,
+};
 
 impl Report {
     /// For a person. Ends with a newline.
@@ -17,6 +19,7 @@ impl Report {
         let mut text: String = told.map(details).collect();
         if !is_one && !self.pairs.is_empty() {
             text += &matrix::matrix(&self.pairs);
+            text += &unmeasured(&self.pairs);
         }
         self.fetches.iter().for_each(|fetch| text += &page(fetch));
         for failure in &self.failures {
@@ -51,6 +54,27 @@ fn is_remarkable(pair: &Pair) -> bool {
     let duplicates = pair.pings.as_ref().map_or(0, |pings| pings.duplicates);
     // Without any address there is nothing but the reason.
     pair.problem.is_none() && (duplicates > 0 || !pair.failures.is_empty())
+}
+
+/// Where throughput was not measured though nobody calls that a failure, and why not: a
+/// line for each reason.
+fn unmeasured(pairs: &[Pair]) -> String {
+    let reason = |pair: &Pair| {
+        let throughput = pair.throughput.as_ref().filter(|t| !t.is_required)?;
+        throughput.problem.clone()
+    };
+    let mut reasons: Vec<(String, usize)> = Vec::new();
+    for reason in pairs.iter().filter_map(reason) {
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, number)) => *number += 1,
+            None => reasons.push((reason, 1)),
+        }
+    }
+    let all = words::count(pairs.len(), "path");
+    let line = |(reason, number): (String, usize)| {
+        format!("throughput was not measured on {number} of {all}: {reason}\n")
+    };
+    reasons.into_iter().map(line).collect()
 }
 
 fn details(pair: &Pair) -> String {
@@ -167,8 +191,14 @@ fn page(fetch: &Fetch) -> String {
     let took = words::millis(fetch.took_us);
     match (fetch.status, &fetch.problem) {
         (Some(status), None) => {
-            let bytes = words::count(fetch.bytes.unwrap_or_default() as usize, "byte");
-            format!("{way}  {status}, {bytes} in {took} ms\n")
+            let bytes = fetch.bytes.unwrap_or_default();
+            let more = if bytes >= fetch::ENOUGH {
+                " and more"
+            } else {
+                ""
+            };
+            let bytes = words::count(bytes as usize, "byte");
+            format!("{way}  {status}, {bytes}{more} in {took} ms\n")
         }
         (status, problem) => {
             let problem = problem.as_deref().unwrap_or_default();

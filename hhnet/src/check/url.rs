@@ -21,8 +21,10 @@ impl Url {
     }
 
     /// What the request line has: the path and the query.
-    pub fn path(&self) -> &str {
-        self.0.path_and_query().map_or("/", |path| path.as_str())
+    pub fn path(&self) -> String {
+        let path = self.0.path_and_query().map_or("", |path| path.as_str());
+        let root = if path.starts_with('/') { "" } else { "/" };
+        format!("{root}{path}")
     }
 
     /// What the Host header has: the host, and the port if one is named.
@@ -52,8 +54,20 @@ impl FromStr for Url {
         if is_v6(host.trim_matches(['[', ']'])) {
             return Err("only IPv4 is checked".into());
         }
+        if names_port(&uri) && uri.port_u16().is_none_or(|port| port == 0) {
+            return Err("a port is a number from 1 to 65535".into());
+        }
         Ok(Url(uri))
     }
+}
+
+/// Whether something stands where a port does; [`Uri`] forgets what is none.
+fn names_port(uri: &Uri) -> bool {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    place
+        .split_once(':')
+        .is_some_and(|(_, port)| !port.is_empty())
 }
 
 impl fmt::Display for Url {
@@ -69,11 +83,14 @@ mod tests {
     #[test]
     fn what_is_asked_of_whom() {
         let url: Url = "http://1.0.0.1".parse().unwrap();
-        assert_eq!((url.host(), url.port(), url.path()), ("1.0.0.1", 80, "/"));
+        assert_eq!((url.host(), url.port()), ("1.0.0.1", 80));
+        assert_eq!(url.path(), "/");
         let url: Url = "http://server-2:8080/a?b=c".parse().unwrap();
         assert_eq!((url.host(), url.port()), ("server-2", 8080));
         assert_eq!(url.path(), "/a?b=c");
         assert_eq!(url.authority(), "server-2:8080");
+        let url: Url = "http://server-2?b=c".parse().unwrap();
+        assert_eq!(url.path(), "/?b=c");
     }
 
     #[test]
@@ -86,6 +103,10 @@ mod tests {
             ("http://[2001:db8::1]/", "IPv4"),
             ("http://a b", "not a URL"),
             ("", "not a URL"),
+            ("http://1.0.0.1:99999/", "1 to 65535"),
+            ("http://1.0.0.1:8O80/", "1 to 65535"),
+            ("http://1.0.0.1:0/", "1 to 65535"),
+            ("http://user@1.0.0.1:80a/", "1 to 65535"),
         ] {
             let refused = text.parse::<Url>().expect_err(text);
             assert!(refused.contains(reason), "{text}: {refused}");

@@ -102,7 +102,8 @@ fn lost(pings: &Pings) -> Option<Failure> {
     }
     let all = words::count(sent as usize, "ping");
     let errors = pings.errors.iter().map(|error| error.meaning.as_str());
-    let why = errors.collect::<Vec<_>>().join("; ");
+    let reasons = errors.chain(pings.unsent.as_deref());
+    let why = reasons.collect::<Vec<_>>().join("; ");
     let (short, sentence) = match (received, why.as_str()) {
         (0, "") => (
             "no reply".to_owned(),

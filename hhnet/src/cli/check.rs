@@ -44,6 +44,18 @@ pub struct Check {
     pub json: bool,
 }
 
+impl Check {
+    /// Whether more is asked of hosts than throughput.
+    pub fn has_others(&self) -> bool {
+        self.pings > 0 || !self.ports.is_empty()
+    }
+
+    /// Whether there is anything to do for those that are named.
+    pub(super) fn asks_something(&self) -> bool {
+        self.hosts.is_empty() || self.has_others() || self.seconds != Some(0)
+    }
+}
+
 /// Where something is sent from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

@@ -56,12 +56,15 @@ fn check(verb: &Verb) -> Result<(), String> {
             Some(address) => Err(format!("{address} is no address of a machine")),
             None => Ok(()),
         },
-        Verb::Dhcp(_)
+        Verb::Check(asked) if !asked.asks_something() => {
+            Err("nothing is asked of the hosts: neither pings, nor a port, nor throughput".into())
+        }
+        Verb::Check(_)
+        | Verb::Dhcp(_)
         | Verb::Cleanup
         | Verb::Getvips
         | Verb::Status(_)
         | Verb::Diagnose(_)
-        | Verb::Check(_)
         | Verb::Metrics(_)
         | Verb::Flows(_)
         | Verb::Dups(_)
