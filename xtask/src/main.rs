@@ -66,6 +66,9 @@ enum Task {
         /// Only these releases of Debian in the VM with systemd
         #[arg(long, value_enum)]
         debian: Vec<Release>,
+        /// All of what takes long, everything on each kernel, and on both releases
+        #[arg(long)]
+        thorough: bool,
         /// For every test harness: a filter of names, --nocapture, …
         #[arg(last = true)]
         filter: Vec<String>,
@@ -160,17 +163,19 @@ fn run(task: Task) -> Result<ExitCode> {
             rungs,
             kernel,
             debian,
+            thorough,
             filter,
         } => {
-            // The older Debian takes as long again: whoever names the rung gets both.
-            let releases: &[Release] = match rungs[..] {
-                [] => &[Release::Trixie],
-                _ => &Release::ALL,
+            // The older Debian takes as long again.
+            let releases: &[Release] = match thorough {
+                true => &Release::ALL,
+                false => &[Release::Trixie],
             };
             let selection = Selection {
                 rungs: or_all(&rungs, &[Rung::Unit, Rung::Netns, Rung::Vm, Rung::Host]),
                 kernels: or_all(&kernel, &Kernel::ALL),
                 releases: or_all(&debian, releases),
+                is_thorough: thorough,
                 filter: &filter,
             };
             Ok(verdict(test::run(&workspace, &selection)?))

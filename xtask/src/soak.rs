@@ -6,17 +6,17 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::payload::{self, Payload};
+use crate::payload::Payload;
 use crate::progress::{answer, note};
 use crate::setup::kernel::Kernel;
 use crate::summary::Summary;
-use crate::test;
-use crate::vm::{self, Job, System};
+use crate::test::{self, Harness, Variable};
+use crate::vm::System;
 use crate::workspace::Workspace;
 
 /// A thousand VLANs and two hundred bonds, under emulation; who goes on for longer has to
 /// look himself whether it hangs.
-const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 
 /// What goes on for long.
 #[derive(Clone, Debug, Subcommand)]
@@ -51,13 +51,10 @@ pub(crate) enum Soak {
     /// A lease that is renewed each second
     Leases {
         /// For how long
-        #[arg(long, default_value_t = 360)]
+        #[arg(long, default_value_t = 720)]
         seconds: u32,
     },
 }
-
-/// What a harness is told by its environment.
-pub(crate) type Variable = (&'static str, String);
 
 /// Runs one of them. Returns whether all went well.
 pub(crate) fn run(workspace: &Workspace, soak: Soak) -> Result<bool> {
@@ -80,13 +77,14 @@ pub(crate) fn run(workspace: &Workspace, soak: Soak) -> Result<bool> {
                 ("HHNET_SOAK_VLANS", cycles.to_string()),
                 ("HHNET_SOAK_BONDS", bonds.to_string()),
             ];
-            let mut summary = here(workspace, &variables, &filter)?;
-            summary += in_vm(workspace, kernel, &variables, &filter)?;
+            let mut summary = here(workspace, &variables, &filter, TIMEOUT)?;
+            summary += in_vm(workspace, kernel, &variables, &filter, TIMEOUT)?;
             summary
         }
         Soak::Leases { seconds } => {
             let variables = [("HHNET_SOAK_SECONDS", seconds.to_string())];
-            here(workspace, &variables, &["a_lease_is_renewed".to_owned()])?
+            let filter = ["a_lease_is_renewed".to_owned()];
+            here(workspace, &variables, &filter, TIMEOUT)?
         }
     };
     answer(&summary.to_string());
@@ -98,9 +96,15 @@ pub(crate) fn here(
     workspace: &Workspace,
     variables: &[Variable],
     filter: &[String],
+    timeout: Duration,
 ) -> Result<Summary> {
-    let arguments = alone("bond::", filter);
-    test::netns(workspace, test::SOAK, variables, &arguments)
+    let run = Harness {
+        target: test::SOAK,
+        variables,
+        arguments: &alone("bond::", filter),
+        timeout,
+    };
+    test::netns(workspace, &run)
 }
 
 /// The same in the VM.
@@ -109,9 +113,16 @@ pub(crate) fn in_vm(
     kernel: Kernel,
     variables: &[Variable],
     filter: &[String],
+    timeout: Duration,
 ) -> Result<Summary> {
-    let arguments = alone("cable::", filter);
-    harness_in_vm(workspace, kernel, (test::SOAK, variables), &arguments)
+    let run = Harness {
+        target: test::SOAK,
+        variables,
+        arguments: &alone("cable::", filter),
+        timeout,
+    };
+    let payload = Payload::build(workspace)?;
+    test::in_vm(workspace, System::Bare(kernel), payload, &run)
 }
 
 fn chaos(workspace: &Workspace, (seconds, seed): (u64, u64), kernel: Kernel) -> Result<Summary> {
@@ -120,8 +131,14 @@ fn chaos(workspace: &Workspace, (seconds, seed): (u64, u64), kernel: Kernel) -> 
         ("HHNET_CHAOS_SEED", seed.to_string()),
         ("HHNET_CHAOS_SECONDS", seconds.to_string()),
     ];
-    let arguments = ["chaos::", "--test-threads=1", "--nocapture"].map(str::to_owned);
-    harness_in_vm(workspace, kernel, ("vm", &variables), &arguments)
+    let run = Harness {
+        target: "vm",
+        variables: &variables,
+        arguments: &["chaos::", "--test-threads=1", "--nocapture"].map(str::to_owned),
+        timeout: TIMEOUT,
+    };
+    let payload = Payload::build(workspace)?;
+    test::in_vm(workspace, System::Bare(kernel), payload, &run)
 }
 
 /// One test after the other, which print, but for those of a kind.
@@ -133,31 +150,4 @@ fn alone(but: &str, filter: &[String]) -> Vec<String> {
     let is_new = |word: &&String| *word != "--nocapture";
     arguments.extend(filter.iter().filter(is_new).cloned());
     arguments
-}
-
-fn harness_in_vm(
-    workspace: &Workspace,
-    kernel: Kernel,
-    (target, variables): (&str, &[Variable]),
-    arguments: &[String],
-) -> Result<Summary> {
-    let name = format!("{target}-tests");
-    let harness = payload::test_harness(workspace, target)?;
-    let mut command = vec!["env".to_owned()];
-    command.extend(
-        variables
-            .iter()
-            .map(|(name, value)| format!("{name}={value}")),
-    );
-    command.push(name.clone());
-    command.extend_from_slice(arguments);
-    let job = Job {
-        system: System::Bare(kernel),
-        payload: &Payload::build(workspace)?.with(&name, harness),
-        command,
-        interactive: false,
-        timeout: TIMEOUT,
-    };
-    let outcome = vm::run(workspace, &job)?;
-    Ok(Summary::read(&outcome.output, outcome.status == 0))
 }

@@ -13,16 +13,17 @@ use super::meter;
 
 /// Each takes a connection of its own, a tenth of a millisecond.
 const REQUESTS: u32 = 10_000;
+/// Requests in a thorough run.
+const ALL_REQUESTS: u32 = 1_000_000;
 
 /// What may be more in use at the end: what the runtime keeps for its next tasks.
 const KEPT: i64 = 128 << 10;
 /// What may be in use for a moment, by 16 connections.
 const MOMENT: i64 = 1 << 20;
 
-/// `HHNET_REQUESTS=1000000` asks for more.
+/// As `cargo xtask test --thorough` asks for.
 fn requests() -> u32 {
-    let asked = env::var("HHNET_REQUESTS").ok();
-    asked.map_or(REQUESTS, |text| text.parse().expect("a number"))
+    env::var_os("HHNET_THOROUGH").map_or(REQUESTS, |_| ALL_REQUESTS)
 }
 
 fn request(number: u32) -> String {
