@@ -281,15 +281,21 @@ impl Host {
         self.discarded.set(true);
     }
 
-    /// Ends the server's life, and checks that nothing is left.
-    fn leave(&self) {
-        self.must("cleanup");
+    /// Waits until nothing is left, which a cleanup may be a moment ahead of.
+    #[track_caller]
+    pub fn expect_clean(&self) {
         let mut left = Vec::new();
         let clean = wait::poll(PATIENCE, || {
             left = self.residue();
             left.is_empty().then_some(())
         });
         assert!(clean.is_some(), "after hhnet cleanup:\n{}", left.join("\n"));
+    }
+
+    /// Ends the server's life, and checks that nothing is left.
+    fn leave(&self) {
+        self.must("cleanup");
+        self.expect_clean();
     }
 
     /// hhnet's log file; empty if there is none.

@@ -22,6 +22,7 @@
 //! | `chaos`     | everything that goes wrong, and what must hold meanwhile      |
 //! | `footprint` | what a process has of the machine                              |
 //! | `xdp`       | an XDP program that is not hhnet's                             |
+//! | `pace`      | how much is done of what takes long                            |
 //! | `privileges` | what a running agent may do                                    |
 //! | `peer`      | what servers serve each other: iperf3, pages                   |
 //! | `prometheus`, `http` | Debian's Prometheus, and what it is asked by     |
@@ -56,6 +57,7 @@ pub mod machine;
 pub mod monitor;
 pub mod namespace;
 pub mod netlink;
+pub mod pace;
 pub mod packet;
 pub mod peer;
 pub mod privileges;

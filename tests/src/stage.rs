@@ -6,8 +6,11 @@ use std::env;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Instant;
 
-use crate::host::{Host, binary};
+use crate::host::{Host, VERB_DEADLINE, binary};
 use crate::process;
 
 /// What the audience reads.
@@ -90,17 +93,37 @@ impl<'a> Stage<'a> {
         let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
         // `command` holds the writing ends: without them the pipe ends with the child.
         drop(command);
-        let mut text = String::new();
-        for line in BufReader::new(reader).lines() {
-            let line = line?;
-            writeln!(self.out, "{line}")?;
-            self.out.flush()?;
-            text.push_str(&line);
-            text.push('\n');
+        let (sender, lines) = mpsc::channel();
+        // Ends with whoever has the pipe last.
+        thread::spawn(move || {
+            let mut lines = BufReader::new(reader).lines();
+            lines.try_for_each(|line| sender.send(line))
+        });
+        let ended = self.pass_on(&lines);
+        if ended.is_err() {
+            child.kill()?;
         }
         let code = process::code(child.wait()?);
-        let line = line.to_owned();
+        let (line, text) = (line.to_owned(), ended?);
         Ok(Shown { line, text, code })
+    }
+
+    /// Shows lines until there is no more. Returns all of them.
+    fn pass_on(&mut self, lines: &Receiver<io::Result<String>>) -> io::Result<String> {
+        let deadline = Instant::now() + VERB_DEADLINE;
+        let mut text = String::new();
+        loop {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    let line = line? + "\n";
+                    self.out.write_all(line.as_bytes())?;
+                    self.out.flush()?;
+                    text += &line;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(text),
+                Err(RecvTimeoutError::Timeout) => return Err(io::ErrorKind::TimedOut.into()),
+            }
+        }
     }
 
     fn print(&mut self, text: &str) -> Result<(), String> {

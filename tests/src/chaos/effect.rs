@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::Disturbance;
 use super::lab::{LINK, Lab, RENAMED_LINK};
+use super::{Disturbance, Subject};
 
 /// The member that is disturbed, as the server calls it.
 pub(super) const MEMBER: &str = "enp2s2";
@@ -58,6 +58,15 @@ impl Disturbance {
             Self::MemberFlaps if elapsed.as_secs().is_multiple_of(2) => second.cut(SERVER, 2),
             Self::MemberFlaps => second.mend(SERVER, 2),
             _ => {}
+        }
+    }
+
+    /// Ends it after `hhnet cleanup`, with which what was wrong with hhnet's links has gone.
+    pub fn undo_cleaned(self, lab: &Lab) {
+        match self {
+            Self::MemberReplugged => lab.fabric().leaves[1].plug_in(lab.server(), SERVER, 2),
+            _ if self.subject() == Subject::Link => lab.forget_link(),
+            _ => self.undo(lab),
         }
     }
 

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use super::effect::RENAMED_MEMBER;
 use crate::dhcp::{Daemon, FabricDhcp, Mac, Pool, Software};
 use crate::fabric::{Connection, Fabric};
 use crate::host::Host;
@@ -60,6 +61,7 @@ impl Lab {
             link: Cell::new(LINK),
             taken: Cell::default(),
         };
+        lab.server.owns(RENAMED_MEMBER);
         lab.serve(None);
         lab
     }
@@ -100,6 +102,11 @@ impl Lab {
              link set {from} name {to}
              link set {to} up"
         ));
+    }
+
+    /// The interface is gone: the next one has the name that hhnet gives it.
+    pub(super) fn forget_link(&self) {
+        self.link.set(LINK);
     }
 
     /// The one address of the interface, if it has one.

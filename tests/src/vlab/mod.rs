@@ -50,7 +50,7 @@ const GROUPS: [&[u8]; 3] = [&[1, 2], &[3, 4], &[5]];
 /// The switches and all servers.
 #[derive(Debug)]
 pub struct Fabric {
-    /// In front of the switches: they are cleaned up while there is a network.
+    /// In front of the switches, which they are cleaned up before.
     servers: BTreeMap<u8, Host>,
     leaves: Vec<Leaf>,
     spines: [Spine; 2],
@@ -97,6 +97,15 @@ impl Fabric {
     /// When there is none.
     pub fn server(&self, number: u8) -> &Host {
         &self.servers[&number]
+    }
+
+    /// Says how the servers are, and drops them so: something has gone wrong.
+    #[expect(clippy::print_stderr, reason = "the report of a failed story")]
+    pub(crate) fn give_up(self) {
+        for server in self.servers.into_values() {
+            eprintln!("--- {} ---\n{}", server.namespace().name(), server.report());
+            server.discard();
+        }
     }
 
     fn leaf(&self, number: u8) -> &Leaf {

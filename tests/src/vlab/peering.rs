@@ -11,7 +11,10 @@ use super::vpc::Vpc;
 
 /// A peering, until dropped.
 #[derive(Debug)]
-pub struct Peering<'a>(Link<'a>);
+pub struct Peering<'a> {
+    /// Routes by it go with it.
+    _link: Link<'a>,
+}
 
 impl<'a> Peering<'a> {
     pub(super) fn new(one: &'a Vpc, other: &'a Vpc, number: u8) -> Self {
@@ -19,12 +22,7 @@ impl<'a> Peering<'a> {
         let [here, there] = link.ends;
         link.route(one.node(), other.subnet, there);
         link.route(other.node(), one.subnet, here);
-        Self(link)
-    }
-
-    /// The name of the link on both routers.
-    pub fn link(&self) -> &str {
-        &self.0.name
+        Self { _link: link }
     }
 }
 

@@ -38,6 +38,7 @@ impl Vpc {
         control: (&Control, u8),
     ) -> Self {
         let subnet: Ipv4Net = subnet.parse().expect("a subnet");
+        assert_eq!(subnet.prefix_len(), 24, "{subnet}");
         let router = Node::new(name);
         let machine = router.namespace();
         machine.sysctl("net/ipv4/ip_forward", "1");

@@ -6,7 +6,9 @@ use std::fs;
 use std::time::Duration;
 
 use hhnet_tests::fabric::{NIC, PointToPoint};
-use hhnet_tests::host::{Host, LOG, RUNTIME_DIR};
+use hhnet_tests::host::{self, Host, LOG, RUNTIME_DIR};
+use hhnet_tests::process;
+use hhnet_tests::wait::{self, PATIENCE};
 
 use crate::Lab;
 
@@ -142,6 +144,25 @@ fn a_runtime_directory_that_others_may_write_to_is_refused() {
     }
 }
 
+/// Whatever whoever asks first wants of his own files.
+#[test]
+fn the_runtime_directory_is_everybodys_to_read_and_roots_to_write() {
+    let lab = PointToPoint::new();
+    let machine = lab.server.namespace();
+    for mask in ["000", "077"] {
+        let script = format!("umask {mask}; exec \"$@\"");
+        let mut shell = machine.command("sh");
+        shell.args(["-c", &script, "sh"]).arg(host::binary());
+        shell.args(P2P.split_whitespace());
+        process::run(&mut shell, PATIENCE).success(P2P);
+        let about = |path: &str| machine.must(&format!("stat -c %a:%u:%g {path}"));
+        assert_eq!(about(RUNTIME_DIR), "755:0:0\n", "umask {mask}");
+        let socket = format!("{RUNTIME_DIR}/agent.sock");
+        assert_eq!(about(&socket), "600:0:0\n", "umask {mask}");
+        lab.server.must("cleanup");
+    }
+}
+
 /// A log that cannot be had is no reason to fail, or to wait: of a FIFO nobody reads the
 /// other end.
 #[test]
@@ -173,11 +194,9 @@ fn something_else_in_the_place_of_the_log_is_not_written_to() {
     // Told to whoever looks on.
     machine.must(&format!("ln -s {SHADOW} {LOG}"));
     let mut agent = server.hhnet_command("agent --foreground --config=/dev/null");
-    let agent = hhnet_tests::process::Running::start(&mut agent);
+    let agent = process::Running::start(&mut agent);
     let reason = format!("{LOG}: it is a symbolic link; nothing is logged there");
-    hhnet_tests::wait::until(&reason, hhnet_tests::wait::PATIENCE, || {
-        agent.stderr().contains(&reason)
-    });
+    wait::until(&reason, PATIENCE, || agent.stderr().contains(&reason));
     server.must("cleanup");
     machine.must(&format!("rm {LOG}"));
 }

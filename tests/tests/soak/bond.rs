@@ -29,7 +29,7 @@ fn cycle(connection: Connection, verb: &str, cycles: u32) {
 
 #[test]
 fn cleanup_and_bond_leave_nothing() {
-    let cycles = from_environment(BONDS, 5);
+    let cycles = from_environment(BONDS, [5, 200]);
     cycle(
         Connection::Eslag,
         "bond 1001 layer2+3 enp2s1 enp2s2",
@@ -39,6 +39,6 @@ fn cleanup_and_bond_leave_nothing() {
 
 #[test]
 fn cleanup_and_vlan_leave_nothing() {
-    let cycles = from_environment(VLANS, 2);
+    let cycles = from_environment(VLANS, [2, 1000]);
     cycle(Connection::Unbundled, "vlan 1001 enp2s1", cycles);
 }

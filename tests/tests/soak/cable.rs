@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! On a cable without VLANs, which takes milliseconds.
 
+use dhcproto::v4::DhcpOption;
 use hhnet_tests::dhcp::Kind;
 use hhnet_tests::fabric::{NIC, PORT, Segment};
 use hhnet_tests::footprint::Footprint;
@@ -23,7 +24,7 @@ fn cleanup_and_dhcp_leave_nothing() {
     let segment = Segment::new();
     let _dhcp = segment.fabric_dhcp(Segment::subnet());
     let server = segment.server();
-    let cycles = from_environment(CYCLES, 20);
+    let cycles = from_environment(CYCLES, [20, 1000]);
     again_and_again(&server, &format!("dhcp {NIC}"), "10.0.1.10/24\n", cycles);
     drop(server);
     wait::until("the kernel has let go of the machine", PATIENCE, || {
@@ -59,7 +60,7 @@ fn one_agent_bears_many_commands() {
     let pid = agent(&server);
     (0..WARM_UP).for_each(|_| ask_everything(&server));
     let first = Footprint::of(pid);
-    let cycles = from_environment(CYCLES, 10);
+    let cycles = from_environment(CYCLES, [10, 100]);
     (0..cycles).for_each(|_| ask_everything(&server));
     assert_eq!(agent(&server), pid, "it is the same");
     say(&format!("{cycles} times eight commands of one agent"));
@@ -67,13 +68,13 @@ fn one_agent_bears_many_commands() {
     drop((server, dhcp));
 }
 
-/// Renewals of ten-second leases come every five: those of two seconds are five times as
-/// many.
+/// Renewals of ten-second leases come every five: one each second is five times as many.
 #[test]
 fn a_lease_is_renewed_for_ever() {
     let segment = Segment::new();
     let mut subnet = Segment::subnet();
-    subnet.lease = secs(2);
+    subnet.lease = secs(10);
+    subnet.options = vec![DhcpOption::Renewal(1), DhcpOption::Rebinding(8)];
     let dhcp = segment.fabric_dhcp(subnet);
     let server = segment.server();
     server.must(&format!("dhcp {NIC}"));
@@ -83,7 +84,7 @@ fn a_lease_is_renewed_for_ever() {
         dhcp.received(Kind::Renew).len() >= 2
     });
     let (first, early) = (Footprint::of(pid), dhcp.received(Kind::Renew).len());
-    let seconds = u64::from(from_environment(SECONDS, 6));
+    let seconds = u64::from(from_environment(SECONDS, [6, 720]));
     wait::throughout(secs(seconds), "no address and no route is lost", || {
         monitor.losses().is_empty()
     });
@@ -91,6 +92,8 @@ fn a_lease_is_renewed_for_ever() {
     say(&format!("{renewals} renewals in {seconds} s"));
     compare("the agent", first, Footprint::of(pid));
     assert!(renewals as u64 >= seconds * 4 / 5, "{renewals} renewals");
-    assert_eq!(dhcp.received(Kind::Discover).len(), 1);
+    let discovers = dhcp.received(Kind::Discover);
+    let xid = discovers[0].message.xid();
+    assert!(discovers.iter().all(|again| again.message.xid() == xid));
     drop((server, dhcp));
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use hhnet_tests::footprint::Footprint;
 use hhnet_tests::host::Host;
+use hhnet_tests::pace;
 use hhnet_tests::soak::Ledger;
 
 /// Runs before the first look: what is loaded and kept once is no leak.
@@ -20,10 +21,11 @@ const WARM_UP: u32 = 1;
 /// What an agent may grow by, in bytes, however much it has done.
 const GROWTH: u64 = 2 << 20;
 
-/// A number that the long form gives.
-fn from_environment(name: &str, usual: u32) -> u32 {
+/// A number that the long form gives; else a usual one, or that of a thorough run.
+fn from_environment(name: &str, [usual, thorough]: [u32; 2]) -> u32 {
     let given = env::var(name).ok();
-    given.map_or(usual, |text| {
+    let default = if pace::is_thorough() { thorough } else { usual };
+    given.map_or(default, |text| {
         text.parse()
             .unwrap_or_else(|e| panic!("{name}={text}: {e}"))
     })

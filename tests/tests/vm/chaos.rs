@@ -7,8 +7,9 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use hhnet_tests::chaos::{Disturbance, Lab, Sequence, Watch, play};
+use hhnet_tests::pace;
 
-use crate::{is_older_kernel, secs};
+use crate::secs;
 
 /// What a seed names: `HHNET_CHAOS_SEED=7 cargo xtask …`.
 const SEED: &str = "HHNET_CHAOS_SEED";
@@ -25,6 +26,11 @@ fn from_environment(name: &str, usual: u64) -> u64 {
         text.parse()
             .unwrap_or_else(|e| panic!("{name}={text}: {e}"))
     })
+}
+
+/// How long random disturbances go on, in seconds, if nobody says so.
+fn usual() -> u64 {
+    if pace::is_thorough() { LONG } else { 30 }
 }
 
 /// Past what captures the output of tests that pass.
@@ -51,13 +57,12 @@ fn report(watch: &Watch) {
 
 #[test]
 fn each_disturbance_alone_is_survived() {
-    let is_long = from_environment(SECONDS, 0) >= LONG;
+    let is_long = from_environment(SECONDS, usual()) >= LONG;
     let lab = Lab::new();
     lab.lease();
     let watch = Watch::start(&lab);
-    let stride = if is_older_kernel() && !is_long { 3 } else { 1 };
     let mut number = 0;
-    for disturbance in Disturbance::ALL.into_iter().step_by(stride) {
+    for disturbance in Disturbance::ALL {
         let hold = match disturbance {
             Disturbance::MemberFlaps if is_long => secs(60),
             // Long enough for the lease to end.
@@ -78,10 +83,26 @@ fn each_disturbance_alone_is_survived() {
     assert!(watch.compared() > number);
 }
 
+/// Nor does anything stay of a server that is cleaned up while something is wrong.
+#[test]
+fn cleanup_in_the_middle_of_each_disturbance_is_clean() {
+    let lab = Lab::new();
+    for disturbance in Disturbance::ALL.into_iter().step_by(pace::stride(3)) {
+        say(&format!("{disturbance:?}"));
+        lab.lease();
+        disturbance.apply(&lab);
+        lab.server().must("cleanup");
+        lab.server().expect_clean();
+        disturbance.undo_cleaned(&lab);
+    }
+}
+
 #[test]
 fn random_disturbances_are_survived() {
-    let usual = if is_older_kernel() { 15 } else { 30 };
-    let (seed, seconds) = (from_environment(SEED, 1), from_environment(SECONDS, usual));
+    let (seed, seconds) = (
+        from_environment(SEED, 1),
+        from_environment(SECONDS, usual()),
+    );
     announce(&format!("{SEED}={seed} {SECONDS}={seconds}"));
     let lab = Lab::new();
     lab.lease();

@@ -163,6 +163,19 @@ fn round(lab: &Lab<hhnet_tests::dhcp::Daemon>, seed: u64, cleanups: u32) -> Vec<
     let there = there(server);
     let found = contradictions(&calls, &there);
     assert!(found.is_empty(), "{SEED}={seed}: {found:#?}\n{calls:#?}");
+    // What failed has left nothing, and nothing is half made.
+    let mut links = Vec::new();
+    let is_made = |link: &String| {
+        let is_base = link == "bond0" && there.keys().any(|thing| thing.starts_with("bond0."));
+        is_base
+            || ["lo", "enp2s1", "enp2s2"].contains(&link.as_str())
+            || there.contains_key(link.as_str())
+    };
+    let whole = wait::poll(PATIENCE, || {
+        links = server.links();
+        links.iter().all(is_made).then_some(())
+    });
+    assert!(whole.is_some(), "{SEED}={seed}: {links:?} for {there:?}");
     // A port is the bond's or has a use of its own.
     let bonded = there
         .keys()

@@ -106,12 +106,12 @@ fn a_renewal_keeps_the_routes() {
 /// A server that does not answer the renewal is asked by broadcast at T2.
 #[test]
 fn a_lease_is_rebound_when_the_server_does_not_answer_its_renewal() {
-    let lab = leased_by(10, |request| match request.kind {
+    let lab = leased_by(16, |request| match request.kind {
         Kind::Renew => Answer::Silence,
         _ => Answer::Normal,
     });
     let rebind = wait_for(&lab.dhcp, Kind::Rebind);
-    assert_between("rebinding", 8.0, 9.9, rebind.at - granted(&lab.dhcp));
+    assert_between("rebinding", 13.0, 15.9, rebind.at - granted(&lab.dhcp));
     assert!(rebind.destination.is_broadcast());
     assert_eq!(rebind.message.ciaddr(), lab.fabric.vpc(1001).address(10));
     assert!(!rebind.message.opts().contains(OptionCode::ServerIdentifier));

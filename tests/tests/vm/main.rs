@@ -79,12 +79,6 @@ impl Lab<()> {
     }
 }
 
-/// Whether this is the older of the kernels, which is not asked as often.
-fn is_older_kernel() -> bool {
-    let names = nix::sys::utsname::uname().expect("a kernel has a name");
-    names.release().to_string_lossy().starts_with("6.1.")
-}
-
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

@@ -263,7 +263,7 @@ fn a_flushed_interface_stays_empty_while_it_is_down() {
         lab.server.addresses(vlan).is_empty()
     });
     lab.server.ip(&format!("link set {vlan} up"));
-    wait::until("the lease is back", secs(3), || {
+    wait::until("the lease is back", PATIENCE, || {
         let routes = lab.server.ip("route show default");
         lab.server.addresses(vlan) == ["10.0.1.10/24"] && routes.contains(vlan)
     });

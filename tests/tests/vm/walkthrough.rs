@@ -50,8 +50,10 @@ fn expect_no_way(server: &Host, to: &str) {
 #[test]
 fn the_walkthrough_is_as_it_is_documented() {
     let mut shown = Vec::new();
-    walkthrough::play(&mut Stage::new(&mut shown, Form::Markdown)).expect("the story");
-    let shown = lasting(std::str::from_utf8(&shown).expect("text"));
+    let played = walkthrough::play(&mut Stage::new(&mut shown, Form::Markdown));
+    let shown = String::from_utf8(shown).expect("text");
+    played.unwrap_or_else(|wrong| panic!("{wrong}\n{shown}"));
+    let shown = lasting(&shown);
     let first = PAGE.find("\n## ").expect("a chapter");
     let page = lasting(&PAGE[first..]);
     assert!(page.len() > 150, "{page:#?}");
@@ -267,6 +269,9 @@ fn clients_of_equal_subnets_lease_by_relays_and_renew_past_them() {
             monitor.times_set([10, 0, 1, 10].into()) > 0
         });
         assert_eq!(monitor.losses(), []);
+    }
+    for connection in &connections {
+        expect_way(fabric.server(connection.server), "10.0.1.1", 64);
     }
 }
 

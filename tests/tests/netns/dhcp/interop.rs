@@ -11,7 +11,7 @@ use hhnet_tests::monitor::Monitor;
 use hhnet_tests::wait::{self, PATIENCE};
 use hhnet_tests::wire::Fate;
 
-use super::{assert_between, has, lease, leased, secs, wait_for};
+use super::{assert_between, exchanges, has, lease, leased, secs, wait_for};
 
 with_every_server!(
     an_address_is_leased_and_put_in_force,
@@ -68,8 +68,9 @@ fn a_lease_is_renewed_by_unicast_without_a_flap(software: Software) {
         monitor.times_set(address) >= 2
     });
     assert!(server.valid_lft(NIC) >= 118, "{}", server.valid_lft(NIC));
-    let renewals = segment.wire().seen(Kind::Renew).len();
-    assert_eq!(monitor.times_set(address), renewals);
+    wait::until("each of them once", PATIENCE, || {
+        monitor.times_set(address) == exchanges(segment.wire(), Kind::Renew)
+    });
     assert_eq!(monitor.losses(), []);
     let discovers = segment.wire().seen(Kind::Discover);
     assert!(discovers.iter().all(|discover| discover.at < acknowledged));

@@ -37,6 +37,7 @@ mod relay;
 mod rogue;
 mod short;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -61,6 +62,13 @@ fn assert_held_since(wire: &Wire) {
         anew.retain(|passage| passage.at > granted);
         assert!(anew.is_empty(), "asked anew: {anew:?}");
     }
+}
+
+/// How many exchanges began with a message of that kind; one that is repeated begins none.
+fn exchanges(wire: &Wire, kind: Kind) -> usize {
+    let questions = wire.seen(kind);
+    let ids: BTreeSet<_> = questions.iter().map(|q| q.message.xid()).collect();
+    ids.len()
 }
 
 /// Leases an address on the server's interface, which has to succeed.

@@ -80,7 +80,7 @@ fn a_storm_of_refusals_is_no_reason_to_hurry() {
 fn refusals_by_others_do_not_end_a_lease() {
     let segment = Segment::with_wire(3);
     let mut subnet = Segment::subnet();
-    subnet.lease = secs(8);
+    subnet.lease = secs(16);
     let dhcp = segment.fabric_dhcp(subnet);
     let server = segment.server();
     let address = lease(&server);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `hhnet check`: who is reached, how well, and who says why not.
 
+mod throughput;
+
 use std::net::TcpListener;
 
 use hhnet_tests::dhcp::Software;
@@ -8,10 +10,8 @@ use hhnet_tests::fabric::{NIC, Office, PORT, Segment};
 use hhnet_tests::host::Host;
 use hhnet_tests::namespace::unprivileged;
 use hhnet_tests::peer;
-use hhnet_tests::process::Running;
 use hhnet_tests::sudo;
 use hhnet_tests::terminal::Terminal;
-use hhnet_tests::wait::{self, PATIENCE};
 use hhnet_tests::wire::{Fate, Way};
 use serde_json::{Value, json};
 
@@ -278,82 +278,6 @@ fn tcp_ports_are_open_or_refused() {
     drop(listener);
 }
 
-/// A real iperf3 on either side.
-#[test]
-fn throughput_is_measured_and_has_a_minimum() {
-    let lab = lab();
-    let server = peer::iperf3(lab.segment.router());
-    let line = "10.0.1.1 --pings=1 --seconds=1";
-    let good = check(&lab.server, &format!("{line} --min-mbits=1"));
-    let throughput = &good["pairs"][0]["throughput"];
-    assert!(throughput["mbits"].as_f64() > Some(1.0), "{good:#}");
-    assert!(throughput["retransmits"].is_u64(), "{good:#}");
-    assert_eq!(good["good"], true, "{good:#}");
-    let said = check(&lab.server, &format!("{line} --min-mbits=100000000"));
-    let failure = said["failures"][0].as_str().expect("text");
-    assert!(failure.contains("is less than 100000000"), "{failure}");
-    // As often as the fabric's own test, and no more where the first time will do.
-    let attempts = |said: &Value| said["pairs"][0]["throughput"]["attempts"].clone();
-    assert_eq!([attempts(&good), attempts(&said)], [json!(1), json!(3)]);
-    let text = lab
-        .server
-        .hhnet(&format!("check {line} --min-mbits=100000000"))
-        .stdout;
-    assert!(text.contains(", the best of 3 attempts\n"), "{text}");
-    drop(server);
-}
-
-/// An iperf3 measures for one at a time: the others wait for their turn.
-#[test]
-fn throughput_is_measured_once_nobody_else_measures() {
-    let lab = lab();
-    let server = peer::iperf3(lab.segment.router());
-    let mut other = lab
-        .server
-        .namespace()
-        .command_line("iperf3 -c 10.0.1.1 -t 3");
-    let mut other = Running::start(&mut other);
-    wait::until("somebody measures", PATIENCE, || {
-        let router = lab.segment.router();
-        router.must("ss -Hnt state established").contains(":5201")
-    });
-    let said = check(&lab.server, "10.0.1.1 --pings=1 --seconds=1 --min-mbits=1");
-    assert_eq!(said["good"], true, "{said:#}");
-    assert!(other.wait(PATIENCE).success(), "{}", other.stderr());
-    drop(server);
-}
-
-/// Which is a failure only if it was asked for.
-#[test]
-fn throughput_that_cannot_be_measured_is_told() {
-    let lab = lab();
-    let problem = |said: &Value| said["pairs"][0]["throughput"]["problem"].clone();
-    let said = check(&lab.server, "10.0.1.1 --pings=1");
-    assert_eq!(problem(&said), "nobody listens there (iperf3 -s)");
-    assert_eq!(said["good"], true, "{said:#}");
-    let said = check(&lab.server, "10.0.1.1 --pings=1 --seconds=1");
-    assert_eq!(problem(&said), "nobody listens there (iperf3 -s)");
-    assert_eq!(said["good"], false, "{said:#}");
-    peer::remove_iperf3(lab.server.namespace());
-    let said = check(&lab.server, "10.0.1.1 --pings=1");
-    assert_eq!(problem(&said), "iperf3 is not installed on this server");
-    let text = lab.server.must("check 10.0.1.1 --pings=1");
-    let line = "  throughput  not measured: iperf3 is not installed on this server\n";
-    assert!(text.contains(line), "{text}");
-}
-
-/// As on the servers of the fabric.
-#[test]
-fn iperf3_may_be_in_a_container() {
-    let lab = lab();
-    let server = peer::iperf3(lab.segment.router());
-    peer::contain_iperf3(lab.server.namespace());
-    let said = check(&lab.server, "10.0.1.1 --pings=1 --seconds=1 --min-mbits=1");
-    let mbits = said["pairs"][0]["throughput"]["mbits"].as_f64();
-    assert!(mbits > Some(1.0), "{said:#}");
-    drop(server);
-}
-
 #[test]
 fn pages_are_asked_for() {
     let lab = lab();
@@ -415,7 +339,13 @@ fn several_hosts_from_several_sources_are_a_matrix() {
 #[test]
 fn usage_has_an_exit_status_of_its_own() {
     let lab = lab();
-    for line in ["check", "check --help", "check 10.0.1.1 --pings=many"] {
+    for line in [
+        "check",
+        "check --help",
+        "check 10.0.1.1 --pings=many",
+        "check 10.0.1.1 --pings=0 --seconds=0",
+        "check --url=http://10.0.1.1:99999/",
+    ] {
         let output = lab.server.hhnet(line);
         assert_eq!((output.code(), output.stdout.as_str()), (2, ""), "{line}");
     }
@@ -426,17 +356,32 @@ fn usage_has_an_exit_status_of_its_own() {
 fn a_user_is_told_how_far_it_is() {
     let lab = lab();
     sudo::rules(lab.server.namespace(), sudo::ALLOWED);
+    let text = told(
+        &lab.server,
+        "check 10.0.1.1 --pings=2 --seconds=0",
+        "Good: 1 path.",
+    );
+    expect_end(&text, " s  10.0.1.1: 2 of 2 pings answered, path MTU 1500");
+    // Of many each is told when it is done.
+    let many = "check 10.0.1.1 10.0.1.10 localhost --pings=2 --seconds=0";
+    let text = told(&lab.server, many, "Good: 3 paths.");
+    for number in 1..=3 {
+        expect_end(&text, &format!(" ({number} of 3)"));
+    }
+}
+
+/// What a user sees on his terminal, until `last`.
+fn told(server: &Host, line: &str, last: &str) -> String {
     let terminal = Terminal::new(80, 24);
-    let mut command = lab
-        .server
-        .hhnet_command("check 10.0.1.1 --pings=2 --seconds=0");
+    let mut command = server.hhnet_command(line);
     unprivileged(&mut command);
     let status = terminal.start(&mut command).wait().expect("own child");
     assert!(status.success());
-    let text = terminal.text_until("Good: 1 path.");
-    let told = " s  10.0.1.1: 2 of 2 pings answered, path MTU 1500";
-    assert!(
-        text.lines().any(|line| line.trim_end().ends_with(told)),
-        "{text}"
-    );
+    terminal.text_until(last)
+}
+
+#[track_caller]
+fn expect_end(text: &str, end: &str) {
+    let is_it = |line: &str| line.trim_end().ends_with(end);
+    assert!(text.lines().any(is_it), "{text}");
 }
