@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Memory stays bounded wherever somebody else can make it grow: a million distinct
-//! inputs for each of them, and no more in use afterwards than before.
+//! inputs for each of them, and no more in use afterwards than before. Where one input
+//! costs much it is ten thousand: samples of metrics, and HTTP requests unless the run is
+//! thorough.
 //!
 //! | input | bound | test |
 //! |---|---|---|
@@ -13,9 +15,9 @@
 //! | requests and frames of the control socket | 1 MiB each, no more | [`wire`], `netns` |
 //! | log lines | two files of 480 KiB | `hhnet::log` |
 //! | labels of metrics | one sample an interface | `hhnet::metrics` |
-//! | flows | the tables, a ring, 65,536 listed | `xdp_testrun` |
+//! | flows | the tables, a ring, 65,536 listed | `datapath_testrun` |
 //! | ICMP errors while `check` pings | 16 kinds of them | `hhnet::check` |
-//! | examples of duplicates | 32 | `xdp_testrun` |
+//! | examples of duplicates | 32, by [`hhnet::xdp`] | `dups_testrun`, of two |
 //!
 //! What is in use is measured for each thread, so that tests may run side by side.
 
