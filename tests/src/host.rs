@@ -20,6 +20,9 @@ use crate::xdp;
 /// A verb that has not answered by then never will, as far as a test cares.
 pub const VERB_DEADLINE: Duration = Duration::from_secs(60);
 
+/// What the kernel may take to settle links that were just set up.
+const SETTLING: Duration = Duration::from_secs(3);
+
 /// Where hhnet keeps what it needs while it runs.
 pub const RUNTIME_DIR: &str = "/run/hhnet";
 
@@ -186,8 +189,19 @@ impl Host {
     }
 
     /// Links, addresses and routes in full, one per line and in an order of
-    /// their own, so that equal machines have equal texts.
+    /// their own, so that equal machines have equal texts. What was just set up is given
+    /// the time to settle.
     pub fn snapshot(&self) -> String {
+        let mut picture = String::new();
+        // One that does not is shown as it is.
+        let _ = wait::poll(SETTLING, || {
+            picture = self.picture();
+            (!picture.lines().any(is_settling)).then_some(())
+        });
+        picture
+    }
+
+    fn picture(&self) -> String {
         let views = [
             "-d -o link show",
             "-d -o addr show",
@@ -312,6 +326,13 @@ impl Host {
         let log = self.log();
         format!("{links}{addresses}{routes}{processes:?}\n{LOG}:\n{log}")
     }
+}
+
+/// Whether the kernel will soon say something else of a link, or of an address: a carrier
+/// is there before the link's state (net/core/link_watch.c), and an IPv6 address is
+/// tentative at first (RFC 4862, section 5.4).
+fn is_settling(line: &str) -> bool {
+    line.contains(" tentative ") || (line.contains("LOWER_UP") && line.contains("NO-CARRIER"))
 }
 
 /// Checks that `output` is a refusal: one line on stderr with all of `words`.
