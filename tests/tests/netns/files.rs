@@ -147,14 +147,15 @@ fn a_runtime_directory_that_others_may_write_to_is_refused() {
 /// Whatever whoever asks first wants of his own files.
 #[test]
 fn the_runtime_directory_is_everybodys_to_read_and_roots_to_write() {
-    let lab = PointToPoint::new();
+    let lab = lab();
     let machine = lab.server.namespace();
     for mask in ["000", "077"] {
         let script = format!("umask {mask}; exec \"$@\"");
+        let line = format!("dhcp {NIC} --xdp=off");
         let mut shell = machine.command("sh");
         shell.args(["-c", &script, "sh"]).arg(host::binary());
-        shell.args(P2P.split_whitespace());
-        process::run(&mut shell, PATIENCE).success(P2P);
+        shell.args(line.split_whitespace());
+        process::run(&mut shell, PATIENCE).success(&line);
         let about = |path: &str| machine.must(&format!("stat -c %a:%u:%g {path}"));
         assert_eq!(about(RUNTIME_DIR), "755:0:0\n", "umask {mask}");
         let socket = format!("{RUNTIME_DIR}/agent.sock");
