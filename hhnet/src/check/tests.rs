@@ -270,11 +270,19 @@ fn throughput_that_nobody_asked_for_is_missed_in_a_line() {
         to("a", unmeasured(false)),
         to("b", measured(9000.0)),
         to("c", unmeasured(false)),
+        to(
+            "d",
+            Throughput {
+                problem: Some("iperf3 does not end".into()),
+                ..measured(100.0)
+            },
+        ),
     ];
     let text = Report::new(pairs, vec![]).text();
     let lines = "\
-throughput was not measured on 2 of 3 paths: iperf3 is not installed on this server
-Good: 3 paths.
+throughput was not measured on 2 of 4 paths: iperf3 is not installed on this server
+d: 100 Mbit/s is less than 8200 (--min-mbits; 0 where switches are virtual).
+Failed: 1 of 4 paths.
 ";
     assert!(text.ends_with(lines), "{text}");
 }

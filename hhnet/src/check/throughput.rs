@@ -49,7 +49,9 @@ pub(super) fn wanted(check: &Check) -> Option<Throughput> {
     (seconds > 0).then(|| Throughput {
         seconds,
         min_mbits: check.min_mbits.unwrap_or(MIN_MBITS),
-        is_required: check.seconds.is_some() || check.min_mbits.is_some() || !check.has_others(),
+        is_required: check.seconds.is_some()
+            || check.min_mbits.is_some()
+            || !check.asks_besides_throughput(),
         ..Throughput::default()
     })
 }

@@ -46,13 +46,13 @@ pub struct Check {
 
 impl Check {
     /// Whether more is asked of hosts than throughput.
-    pub fn has_others(&self) -> bool {
+    pub fn asks_besides_throughput(&self) -> bool {
         self.pings > 0 || !self.ports.is_empty()
     }
 
     /// Whether there is anything to do for those that are named.
     pub(super) fn asks_something(&self) -> bool {
-        self.hosts.is_empty() || self.has_others() || self.seconds != Some(0)
+        self.hosts.is_empty() || self.asks_besides_throughput() || self.seconds != Some(0)
     }
 }
 
