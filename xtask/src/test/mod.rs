@@ -16,11 +16,14 @@ use crate::vm::Release;
 use crate::workspace::Workspace;
 pub(crate) use rungs::{Harness, Variable, in_vm, netns};
 
-/// When a rung counts as hanging: after about twice what the longest one takes.
-const TIMEOUT: Duration = Duration::from_secs(20 * 60);
+/// When a rung counts as hanging: after about twice what it takes.
+const TIMEOUT: Duration = Duration::from_secs(25 * 60);
+
+/// The same of the longest, where one test comes after the other.
+const HOST_TIMEOUT: Duration = Duration::from_secs(35 * 60);
 
 /// The same of a thorough run.
-const THOROUGH_TIMEOUT: Duration = Duration::from_secs(60 * 60);
+const THOROUGH_TIMEOUT: Duration = Duration::from_secs(100 * 60);
 
 /// What depends on the kernel. All else a second one would only say once more.
 const OF_THE_KERNEL: [&str; 7] = [
@@ -77,11 +80,11 @@ impl Selection<'_> {
         asked.into_iter().collect()
     }
 
-    fn timeout(&self) -> Duration {
+    fn timeout(&self, usual: Duration) -> Duration {
         if self.is_thorough {
             THOROUGH_TIMEOUT
         } else {
-            TIMEOUT
+            usual
         }
     }
 
@@ -132,7 +135,7 @@ fn add_netns(report: &mut Report, workspace: &Workspace, selection: &Selection) 
             target,
             variables: &variables,
             arguments: selection.filter,
-            timeout: selection.timeout(),
+            timeout: selection.timeout(TIMEOUT),
         };
         report.add(&format!("netns, {name}"), || netns(workspace, &run));
     }
@@ -152,7 +155,7 @@ fn add_vm(report: &mut Report, workspace: &Workspace, selection: &Selection) {
             target: "vm",
             variables: &selection.variables(),
             arguments: &selection.of_kernel(kernel),
-            timeout: selection.timeout(),
+            timeout: selection.timeout(TIMEOUT),
         };
         let name = format!("vm on Linux {}", kernel.name());
         report.add(&name, || rungs::vm(workspace, kernel, &run));
@@ -173,7 +176,7 @@ fn add_host(report: &mut Report, workspace: &Workspace, selection: &Selection) {
             target: "host",
             variables: &selection.variables(),
             arguments: selection.filter,
-            timeout: selection.timeout(),
+            timeout: selection.timeout(HOST_TIMEOUT),
         };
         let name = format!("host with Debian {}", release.name());
         report.add(&name, || rungs::host(workspace, release, &run));
