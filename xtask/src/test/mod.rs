@@ -22,9 +22,6 @@ const TIMEOUT: Duration = Duration::from_secs(25 * 60);
 /// The same of the longest, where one test comes after the other.
 const HOST_TIMEOUT: Duration = Duration::from_secs(35 * 60);
 
-/// The same of a thorough run.
-const THOROUGH_TIMEOUT: Duration = Duration::from_secs(100 * 60);
-
 /// What depends on the kernel. All else a second one would only say once more.
 const OF_THE_KERNEL: [&str; 7] = [
     "xdp::",
@@ -82,17 +79,9 @@ impl Selection<'_> {
 
     fn timeout(&self, usual: Duration) -> Duration {
         if self.is_thorough {
-            THOROUGH_TIMEOUT
-        } else {
-            usual
-        }
-    }
-
-    fn soak_timeout(&self) -> Duration {
-        if self.is_thorough {
             soak::TIMEOUT
         } else {
-            TIMEOUT
+            usual
         }
     }
 
@@ -144,7 +133,7 @@ fn add_netns(report: &mut Report, workspace: &Workspace, selection: &Selection) 
             workspace,
             &variables,
             selection.filter,
-            selection.soak_timeout(),
+            selection.timeout(TIMEOUT),
         )
     });
 }
@@ -164,7 +153,7 @@ fn add_vm(report: &mut Report, workspace: &Workspace, selection: &Selection) {
     if let Some(&kernel) = selection.kernels.first() {
         let name = format!("vm on Linux {}, again and again", kernel.name());
         report.add(&name, || {
-            let (variables, timeout) = (selection.variables(), selection.soak_timeout());
+            let (variables, timeout) = (selection.variables(), selection.timeout(TIMEOUT));
             soak::in_vm(workspace, kernel, &variables, selection.filter, timeout)
         });
     }
