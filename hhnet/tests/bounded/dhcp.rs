@@ -132,8 +132,7 @@ fn a_million_messages_of_servers_leave_nothing_behind() {
     let mut before = 0;
     for number in 0..MANY {
         if number == MANY / 100 {
-            before = meter::in_use();
-            meter::take_peak();
+            before = meter::begin();
         }
         now += Duration::from_millis(1);
         client.handle_timeout(now);
@@ -144,10 +143,7 @@ fn a_million_messages_of_servers_leave_nothing_behind() {
         }
         driver.settle(&mut client);
     }
-    let grown = meter::in_use() - before;
-    assert!(grown < KEPT, "{grown} bytes more are in use");
-    let peak = meter::take_peak() - before;
-    assert!(peak < MOMENT, "{peak} bytes more were in use");
+    meter::expect_bounded(before, KEPT, MOMENT);
     for state in ["SELECTING", "REQUESTING", "BOUND", "RENEWING"] {
         assert!(driver.states.contains(state), "{:?}", driver.states);
     }
@@ -174,8 +170,7 @@ fn a_million_arp_packets_leave_nothing_behind() {
     let mut before = 0;
     for number in 0..MANY {
         if number == MANY / 100 {
-            before = meter::in_use();
-            meter::take_peak();
+            before = meter::begin();
         }
         now += Duration::from_millis(1);
         client.handle_timeout(now);
@@ -203,10 +198,7 @@ fn a_million_arp_packets_leave_nothing_behind() {
         client.handle_arp(&arp, now);
         driver.settle(&mut client);
     }
-    let grown = meter::in_use() - before;
-    assert!(grown < KEPT, "{grown} bytes more are in use");
-    let peak = meter::take_peak() - before;
-    assert!(peak < MOMENT, "{peak} bytes more were in use");
+    meter::expect_bounded(before, KEPT, MOMENT);
     let (conflicts, seconds) = (client.counters().conflicts, u64::from(MANY) / 1000);
     assert!(driver.states.contains("PROBING") && driver.states.contains("BOUND"));
     // Defended each ten seconds (RFC 5227, section 2.4).

@@ -58,16 +58,12 @@ async fn requests_of_every_sort_leave_nothing_behind() {
     let (mut before, mut answered) = (0, 0_u32);
     for number in 0..all {
         if number == all / 10 {
-            before = meter::in_use();
-            meter::take_peak();
+            before = meter::begin();
         }
         let answer = ask(exporter.address, &request(number)).await;
         answered += u32::from(answer.starts_with(b"HTTP/1.1 200"));
     }
-    let grown = meter::in_use() - before;
-    assert!(grown < KEPT, "{grown} bytes more are in use");
-    let peak = meter::take_peak() - before;
-    assert!(peak < MOMENT, "{peak} bytes more were in use");
+    meter::expect_bounded(before, KEPT, MOMENT);
     assert!(answered > all / 5, "{answered}");
     exporter.close().await;
 }

@@ -45,6 +45,22 @@ unsafe impl GlobalAlloc for Meter {
     }
 }
 
+/// Begins to look for the most in use. Returns what is in use now.
+pub(crate) fn begin() -> i64 {
+    take_peak();
+    in_use()
+}
+
+/// Since `before`, what is in use has not become more than `kept` bytes more, and never
+/// was more than `moment` bytes more.
+#[track_caller]
+pub(crate) fn expect_bounded(before: i64, kept: i64, moment: i64) {
+    let grown = in_use() - before;
+    assert!(grown < kept, "{grown} bytes more are in use");
+    let peak = take_peak() - before;
+    assert!(peak < moment, "{peak} bytes more were in use");
+}
+
 /// Bytes that this thread has in use, less what others have freed of them.
 pub(crate) fn in_use() -> i64 {
     IN_USE.get()
@@ -58,8 +74,7 @@ pub(crate) fn take_peak() -> i64 {
 /// A million of anything would show.
 #[test]
 fn what_is_kept_is_seen() {
-    let before = in_use();
-    take_peak();
+    let before = begin();
     let kept: Vec<Box<u64>> = (0..1000).map(Box::new).collect();
     assert!(in_use() - before >= 16_000, "{}", in_use() - before);
     drop(kept);

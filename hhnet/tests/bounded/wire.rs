@@ -11,8 +11,7 @@ use super::{MANY, meter};
 #[test]
 fn a_million_broken_frames_leave_nothing_behind() {
     let mut chance = SmallRng::seed_from_u64(3);
-    let before = meter::in_use();
-    meter::take_peak();
+    let before = meter::begin();
     let (mut good, mut claims) = (0_u32, 0_u32);
     for number in 0..MANY {
         let length = match number % 100 {
